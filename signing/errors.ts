@@ -1,0 +1,65 @@
+// Every error of signing/ with its exit code, and the one class that carries them. Refuses to carry secrets:
+// no message or detail ever holds a seed, a passphrase or a derived key.
+
+/** The closed table of codes; `exit` is the process's exit code (1 refused, 2 usage, 3 security). */
+export const SIGNING_ERRORS = {
+	SIGNATURE_MISSING: { exit: 3, means: "the signature file lists no signature" },
+	SIGNATURE_UNKNOWN_KEY: {
+		exit: 3,
+		means: "a listed signature is of a key that its publisher does not have",
+	},
+	SIGNATURE_INVALID: { exit: 3, means: "a listed signature does not fit the bytes and its key" },
+	SIGNATURE_REPEATED: { exit: 3, means: "a key is listed twice among the signatures" },
+	SIGNATURE_THRESHOLD: {
+		exit: 3,
+		means: "fewer distinct keys signed than the publisher's threshold asks for",
+	},
+	SIGNATURE_MALFORMED: { exit: 3, means: "the signature file is not in its one canonical spelling" },
+	SIGNATURE_TOO_MANY: { exit: 1, means: "one more signature would not fit into the signature file" },
+	PUBLISHERS_MALFORMED: { exit: 3, means: "the file of trusted publishers breaks its format" },
+	PUBLISHERS_NO_MATCH: { exit: 3, means: "no trusted publisher may sign this name" },
+	KEY_MALFORMED: { exit: 1, means: "the text is not a key in the format of its kind" },
+	KEY_ID_MISMATCH: { exit: 3, means: "a key id is not the digest of the key that it stands beside" },
+	KEY_WEAK: {
+		exit: 3,
+		means: "the public key is a point of small order, under which signatures can be forged",
+	},
+	KEY_COST_LIMIT: {
+		exit: 3,
+		means: "the secret key file asks for more time or memory than kfn spends on it",
+	},
+	KEY_WRONG_PASSPHRASE: { exit: 1, means: "the passphrase is wrong, or the secret key file was changed" },
+	KEY_PASSPHRASE_UNUSABLE: { exit: 2, means: "the passphrase is empty, too long or not well-formed Unicode" },
+} as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
+
+export type SigningErrorCode = keyof typeof SIGNING_ERRORS;
+
+/** The only error that signing/ throws on purpose; callers compare `code`, never the message. */
+export class SigningError extends Error {
+	override readonly name = "SigningError";
+	readonly code: SigningErrorCode;
+	readonly hint: string | undefined;
+	readonly details: Readonly<Record<string, unknown>>;
+
+	constructor(
+		code: SigningErrorCode,
+		message: string,
+		options: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+	) {
+		super(message, options.cause === undefined ? undefined : { cause: options.cause });
+		this.code = code;
+		this.hint = options.hint;
+		this.details = Object.freeze({ ...options.details });
+	}
+
+	/** The exit code of the table above. */
+	get exit(): 1 | 2 | 3 {
+		return SIGNING_ERRORS[this.code].exit;
+	}
+}
+
+/** Text from outside as it may stand in a message: printable ASCII, at most 80 characters, the rest as `?` and `…`. */
+export function plain(text: string): string {
+	const shown = text.slice(0, 80).replace(/[^\x20-\x7e]/g, "?");
+	return text.length > 80 ? `${shown}…` : shown;
+}

@@ -1,0 +1,135 @@
+// The authorisation map: which keys, and how many of them, may sign which bundle names (docs/formats/publishers.md).
+// Refuses to combine entries: the first that matches a name decides, alone.
+import { plain, SigningError } from "./errors.ts";
+import { formatPublicKey, type PublicKey, parsePublicKey } from "./public-key.ts";
+import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
+
+export interface Publisher {
+	/** Bundle names, or a prefix followed by one final `*`. */
+	readonly names: readonly string[];
+	/** How many distinct keys of `keys` must have signed; 1 ≤ threshold ≤ keys.length. */
+	readonly threshold: number;
+	readonly keys: readonly PublicKey[];
+}
+
+export interface Publishers {
+	readonly publishers: readonly Publisher[];
+}
+
+export const PUBLISHERS_SCHEMA = "kfn.publishers/1";
+export const PUBLISHERS_LIMITS = { fileBytes: 1024 * 1024, publishers: 1024, names: 256, keys: 64 } as const;
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+const PATTERN = /^(?:[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?|(?:[a-z0-9][a-z0-9-]{0,62})?\*)$/;
+
+/**
+ * Parses the bytes of publishers.json. White space and the order of fields are free (people edit this file); a field
+ * twice, unknown or missing is not. PUBLISHERS_MALFORMED for all of it, with the place in the message; a bad key line is
+ * PUBLISHERS_MALFORMED too, with the KEY_ error as its cause and `details.key`.
+ */
+export function parsePublishers(bytes: Uint8Array): Publishers {
+	const text = decodeUtf8(bytes, PUBLISHERS_LIMITS.fileBytes);
+	const file = text === undefined ? undefined : parseStrictJson(text);
+	if (!hasExactly(file, ["schema", "publishers"]))
+		throw malformed("it is not JSON with its two fields, each once");
+	if (file.schema !== PUBLISHERS_SCHEMA) throw malformed(`its schema is not ${PUBLISHERS_SCHEMA}`);
+	const publishers = listOf(file.publishers, 0, PUBLISHERS_LIMITS.publishers, "publishers").map(
+		parsePublisher,
+	);
+	const patterns = publishers.flatMap((publisher) => publisher.names);
+	// The second of two equal patterns never decides; whoever wrote it believes that it does.
+	refuseTwice(patterns, (pattern) => `the name "${pattern}" stands in it twice`);
+	return { publishers };
+}
+
+/** The canonical bytes: fields in the order schema, publishers, names, threshold, keys; two spaces; a final newline. */
+export function serializePublishers(map: Publishers): Uint8Array {
+	const publishers = map.publishers.map(({ names, threshold, keys }) => ({
+		names,
+		threshold,
+		keys: keys.map(formatPublicKey),
+	}));
+	return new TextEncoder().encode(`${JSON.stringify({ schema: PUBLISHERS_SCHEMA, publishers }, null, 2)}\n`);
+}
+
+/** The first entry with a pattern that matches the bundle's name. PUBLISHERS_NO_MATCH when there is none. */
+export function publisherFor(map: Publishers, name: string): Publisher {
+	const found = NAME.test(name)
+		? map.publishers.find((publisher) => publisher.names.some((pattern) => matches(pattern, name)))
+		: undefined;
+	if (found === undefined) {
+		throw new SigningError("PUBLISHERS_NO_MATCH", `no trusted publisher may sign "${plain(name)}"`, {
+			hint: "add its publisher's key to trust/publishers.json, after checking the key over another channel",
+			details: { name: plain(name) },
+		});
+	}
+	return found;
+}
+
+function matches(pattern: string, name: string): boolean {
+	return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+function parsePublisher(entry: unknown, index: number): Publisher {
+	const where = `publisher ${index + 1}`;
+	if (!hasExactly(entry, ["names", "threshold", "keys"])) {
+		throw malformed(`${where} does not have exactly names, threshold and keys`);
+	}
+	const names = listOf(entry.names, 1, PUBLISHERS_LIMITS.names, `names of ${where}`).map((name) => {
+		if (typeof name === "string" && PATTERN.test(name)) return name;
+		throw malformed(`${where} has a name that is neither a bundle name nor a prefix with one final *`);
+	});
+	const keys = listOf(entry.keys, 1, PUBLISHERS_LIMITS.keys, `keys of ${where}`).map((line, at) =>
+		parseKey(line, `key ${at + 1} of ${where}`),
+	);
+	refuseTwice(
+		keys.map((key) => key.keyid),
+		(keyid) => `${where} has the key ${keyid} twice`,
+	);
+	const { threshold } = entry;
+	if (
+		typeof threshold !== "number" ||
+		!Number.isInteger(threshold) ||
+		threshold < 1 ||
+		threshold > keys.length
+	) {
+		throw malformed(`the threshold of ${where} is not a whole number from 1 to its ${keys.length} keys`);
+	}
+	return { names, threshold, keys };
+}
+
+function parseKey(line: unknown, where: string): PublicKey {
+	if (typeof line !== "string") throw malformed(`${where} is not text`);
+	try {
+		return parsePublicKey(line);
+	} catch (error) {
+		if (!(error instanceof SigningError)) throw error;
+		throw malformed(`${where}: ${error.message}`, {
+			cause: error,
+			details: { ...error.details, key: error.code },
+		});
+	}
+}
+
+function listOf(value: unknown, min: number, max: number, what: string): readonly unknown[] {
+	if (Array.isArray(value) && value.length >= min && value.length <= max) return value;
+	throw malformed(`the ${what} are not a list of ${min} to ${max}`);
+}
+
+function refuseTwice(values: readonly string[], message: (value: string) => string): void {
+	const seen = new Set<string>();
+	for (const value of values) {
+		if (seen.has(value)) throw malformed(message(value));
+		seen.add(value);
+	}
+}
+
+function malformed(
+	why: string,
+	more: { cause?: unknown; details?: Record<string, unknown> } = {},
+): SigningError {
+	return new SigningError("PUBLISHERS_MALFORMED", `publishers.json is malformed: ${why}`, {
+		hint: "correct the file; nothing is trusted until it parses",
+		...more,
+	});
+}
