@@ -1,0 +1,40 @@
+// From what the user typed to the bytes of a bundle: a file, or a version that a registry lists. Digests are checked
+// here; signatures by the host, on the bytes that it stores.
+
+import type { Context } from "../context.ts";
+import { readInput } from "../files.ts";
+import { openRegistryClient } from "./registry.ts";
+import { parseRequest, selectVersion } from "./select.ts";
+import type { Source } from "./source.ts";
+
+export interface FetchedBundle {
+	readonly archive: Uint8Array;
+	/** Where it came from, for the reason recorded in the generation. */
+	readonly from: string;
+}
+
+/** A request is a file when it looks like one: a .kfn suffix or a slash, which no bundle name has. */
+export function isFileRequest(request: string): boolean {
+	return request.endsWith(".kfn") || request.includes("/");
+}
+
+export async function fetchBundle(
+	context: Context,
+	request: string,
+	registry: string | undefined,
+): Promise<FetchedBundle> {
+	if (isFileRequest(request)) return { archive: await readInput(request), from: request };
+	return fetchVersion(context, await openRegistryClient(context, registry), request);
+}
+
+export async function fetchVersion(
+	context: Context,
+	source: Source,
+	request: string,
+): Promise<FetchedBundle> {
+	const { name, range } = parseRequest(request);
+	context.onStep({ step: "reading index", detail: name });
+	const version = selectVersion(await source.index(name), range);
+	context.onStep({ step: "downloading", detail: `${name} ${version.version}` });
+	return { archive: await source.blob(version.sha256, version.size), from: source.description };
+}

@@ -1,0 +1,172 @@
+// HTTP to a registry (undici): one request, one answer, every failure under its own code. Refuses answers larger than
+// asked for, bytes that are not those named, and redirects to anywhere.
+
+import { createHash } from "node:crypto";
+import { type Dispatcher, request } from "undici";
+import { CliError } from "../errors.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const BODY_IDLE_MS = 30_000;
+const JSON_LIMIT = 8 * 1024 * 1024;
+
+export interface HttpOptions {
+	readonly base: string;
+	readonly token: string | undefined;
+	readonly signal: AbortSignal;
+	readonly userAgent: string;
+}
+
+export interface Answer {
+	readonly status: number;
+	readonly body: Uint8Array;
+}
+
+/** Base URL without credentials, query and trailing slash: what may be shown, and what paths are added to. */
+export function registryBase(text: string): string {
+	let url: URL;
+	try {
+		url = new URL(text);
+	} catch (cause) {
+		throw new CliError("CLI_USAGE", `not a registry URL: ${text}`, {
+			hint: "give http(s)://HOST[:PORT]",
+			cause,
+		});
+	}
+	if (url.protocol !== "http:" && url.protocol !== "https:") {
+		throw new CliError("CLI_USAGE", `a registry is read over http or https, not ${url.protocol}`);
+	}
+	if (url.username !== "" || url.password !== "") {
+		throw new CliError("CLI_USAGE", "a registry URL carries no credentials", {
+			hint: "put the token into KFN_TOKEN",
+		});
+	}
+	return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+/** Sends one request and reads its whole body, at most `limit` bytes. */
+export async function exchange(
+	options: HttpOptions,
+	method: "GET" | "PUT" | "POST" | "DELETE",
+	path: string,
+	sent: { body?: Uint8Array; type?: string; limit?: number } = {},
+): Promise<Answer> {
+	const url = `${options.base}${path}`;
+	const response = await open(options, method, url, sent);
+	const limit = sent.limit ?? JSON_LIMIT;
+	const chunks: Uint8Array[] = [];
+	let size = 0;
+	try {
+		for await (const chunk of response.body) {
+			size += (chunk as Uint8Array).byteLength;
+			if (size > limit) {
+				response.body.destroy();
+				throw tooMuch(url, limit);
+			}
+			chunks.push(chunk as Uint8Array);
+		}
+	} catch (cause) {
+		if (cause instanceof CliError) throw cause;
+		throw new CliError(
+			"CLI_DOWNLOAD_INTERRUPTED",
+			`the connection to the registry ended after ${size} bytes`,
+			{
+				hint: "nothing was changed; run the command again",
+				details: { url, received: size },
+				cause,
+			},
+		);
+	}
+	return { status: response.statusCode, body: Buffer.concat(chunks) };
+}
+
+function tooMuch(url: string, limit: number): CliError {
+	return new CliError("CLI_REGISTRY_ANSWER", `the registry sends more than the ${limit} bytes it may`, {
+		details: { url, limit },
+	});
+}
+
+async function open(
+	options: HttpOptions,
+	method: "GET" | "PUT" | "POST" | "DELETE",
+	url: string,
+	sent: { body?: Uint8Array; type?: string },
+): Promise<Dispatcher.ResponseData> {
+	try {
+		return await request(url, {
+			method,
+			headers: {
+				accept: "application/json, application/vnd.kfn.bundle",
+				"user-agent": options.userAgent,
+				...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+				...(sent.body === undefined ? {} : { "content-type": sent.type ?? "application/json" }),
+			},
+			...(sent.body === undefined ? {} : { body: sent.body }),
+			headersTimeout: CONNECT_TIMEOUT_MS,
+			bodyTimeout: BODY_IDLE_MS,
+			signal: options.signal,
+		});
+	} catch (cause) {
+		throw new CliError("CLI_REGISTRY_UNREACHABLE", `the registry at ${options.base} does not answer`, {
+			hint: "check the URL (--registry, KFN_REGISTRY, config.json) and that it is up",
+			details: { reason: (cause as { code?: string }).code ?? (cause as Error).message },
+			cause,
+		});
+	}
+}
+
+/** A registry's refusal, under the registry's own code (REGISTRY_…), so that callers compare one vocabulary. */
+export class RegistryAnswerError extends Error {
+	readonly code: string;
+	readonly hint: string | undefined;
+	readonly details: Readonly<Record<string, unknown>>;
+	readonly exit: number;
+
+	constructor(status: number, answer: { code: string; message: string; hint?: string; details?: object }) {
+		super(answer.message);
+		this.name = "RegistryAnswerError";
+		this.code = answer.code;
+		this.hint = answer.hint;
+		this.details = { ...answer.details, status };
+		this.exit = 1;
+	}
+}
+
+/** Parses an answer's JSON; a refusal becomes RegistryAnswerError, anything not in the documented form CliError. */
+export function parseAnswer(answer: Answer): unknown {
+	let document: unknown;
+	try {
+		document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer.body));
+	} catch (cause) {
+		throw new CliError("CLI_REGISTRY_ANSWER", `the registry answered ${answer.status} without JSON`, {
+			hint: "is this the address of a kfn registry?",
+			cause,
+		});
+	}
+	if (answer.status >= 200 && answer.status < 300) return document;
+	const error = (
+		document as { error?: { code?: unknown; message?: unknown; hint?: unknown; details?: object } } | null
+	)?.error;
+	if (
+		typeof error?.code !== "string" ||
+		!/^REGISTRY_[A-Z_]+$/.test(error.code) ||
+		typeof error.message !== "string"
+	) {
+		throw new CliError("CLI_REGISTRY_ANSWER", `the registry answered ${answer.status} in an unknown form`);
+	}
+	throw new RegistryAnswerError(answer.status, {
+		code: error.code,
+		message: error.message,
+		...(typeof error.hint === "string" ? { hint: error.hint } : {}),
+		...(typeof error.details === "object" ? { details: error.details } : {}),
+	});
+}
+
+/** Checks bytes against what the index promised. */
+export function checkDigest(bytes: Uint8Array, digest: string, size: number): void {
+	const actual = createHash("sha256").update(bytes).digest("hex");
+	if (actual === digest && bytes.byteLength === size) return;
+	throw new CliError("CLI_DOWNLOAD_DIGEST", "the registry sent other bytes than its index names", {
+		hint: "nothing was installed; the registry, or something in between, is broken or lying",
+		details: { expected: digest, actual, expectedSize: size, actualSize: bytes.byteLength },
+	});
+}

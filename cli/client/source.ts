@@ -1,0 +1,13 @@
+// The one port through which the client reads a registry. Trust metadata (lock 2) will sit behind this same port, so
+// that no op ever knows whether its bytes came from a registry, a mirror or a disk. Refuses nothing by itself.
+
+import type { IndexDocument } from "#registry/api/wire.ts";
+
+export interface Source {
+	/** Where it reads from, for messages; no credentials in it. */
+	readonly description: string;
+	/** The versions of one bundle name, newest first. */
+	index(name: string): Promise<IndexDocument>;
+	/** The bytes whose sha256 is `digest`, exactly `size` of them; anything else is an error, never a result. */
+	blob(digest: string, size: number): Promise<Uint8Array>;
+}

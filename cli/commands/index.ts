@@ -1,0 +1,51 @@
+// The explicit command table: id → command. A command that is not here does not exist.
+
+import { Build } from "./build.ts";
+import { Dissect } from "./dissect.ts";
+import { Inspect } from "./inspect.ts";
+import { Install } from "./install.ts";
+import { KeyGenerate } from "./key/generate.ts";
+import { KeyShow } from "./key/show.ts";
+import { List } from "./list.ts";
+import { Publish } from "./publish.ts";
+import { RegistryServe } from "./registry/serve.ts";
+import { RegistryTokenCreate } from "./registry/token/create.ts";
+import { RegistryTokenList } from "./registry/token/list.ts";
+import { RegistryTokenRevoke } from "./registry/token/revoke.ts";
+import { Remove } from "./remove.ts";
+import { Rollback } from "./rollback.ts";
+import { Sign } from "./sign.ts";
+import { Status } from "./status.ts";
+import { Tag } from "./tag.ts";
+import { TrustAdd } from "./trust/add.ts";
+import { TrustList } from "./trust/list.ts";
+import { TrustRemove } from "./trust/remove.ts";
+import { Upgrade } from "./upgrade.ts";
+import { Verify } from "./verify.ts";
+import { Yank } from "./yank.ts";
+
+export const COMMANDS = {
+	build: Build,
+	dissect: Dissect,
+	inspect: Inspect,
+	install: Install,
+	"key:generate": KeyGenerate,
+	"key:show": KeyShow,
+	list: List,
+	publish: Publish,
+	"registry:serve": RegistryServe,
+	"registry:token:create": RegistryTokenCreate,
+	"registry:token:list": RegistryTokenList,
+	"registry:token:revoke": RegistryTokenRevoke,
+	remove: Remove,
+	rollback: Rollback,
+	sign: Sign,
+	status: Status,
+	tag: Tag,
+	"trust:add": TrustAdd,
+	"trust:list": TrustList,
+	"trust:remove": TrustRemove,
+	upgrade: Upgrade,
+	verify: Verify,
+	yank: Yank,
+};

@@ -1,0 +1,29 @@
+// What a command knows of the world outside: made once by main.ts from argv and environment, handed to every op.
+// Refuses to be global: nothing below main reads process.env.
+
+/** The streams and settings of one run of the command line. */
+export interface Context {
+	/** Root under which /etc/kfn, /var/lib/kfn and /sys/fs/bpf/kfn lie ("/" unless moved). */
+	readonly root: string;
+	/** The loader's binary. */
+	readonly loader: string;
+	readonly env: Readonly<{
+		registry: string | undefined;
+		token: string | undefined;
+		passphrase: string | undefined;
+		signingKey: string | undefined;
+		/** Fault injection of the durable writes; only the project's tests set it. */
+		fault: string | undefined;
+	}>;
+	readonly stderrIsTerminal: boolean;
+	readonly stdinIsTerminal: boolean;
+	readonly version: string;
+	readonly signal: AbortSignal;
+	/** Tells a human what is going on; shown only when stderr is a terminal and it takes over half a second. */
+	onStep(step: { step: string; detail?: string }): void;
+}
+
+/** Where `root` puts the configuration file. */
+export function configPath(context: Context): string {
+	return `${context.root.replace(/\/$/, "")}/etc/kfn/config.json`;
+}

@@ -1,0 +1,135 @@
+// The command line's own errors, and the one place where any error becomes a code, a message, a hint and an exit
+// code. Refuses to print what it was not told is safe: control characters and credentials are taken out.
+
+export const CLI_ERRORS = {
+	CLI_USAGE: { exit: 2, means: "a flag or an argument is unknown, missing or malformed" },
+	CLI_FILE_UNREADABLE: { exit: 1, means: "a file named on the command line cannot be read" },
+	CLI_FILE_EXISTS: { exit: 1, means: "a file that would be overwritten already exists" },
+	CLI_PASSPHRASE_NEEDED: { exit: 2, means: "a key file is encrypted and no passphrase can be asked for" },
+	CLI_PASSPHRASE_MISMATCH: { exit: 2, means: "the two passphrases typed are not the same" },
+	CLI_NO_REGISTRY: { exit: 2, means: "no registry is configured" },
+	CLI_NO_TOKEN: { exit: 2, means: "the registry wants a token and none was given" },
+	CLI_REGISTRY_UNREACHABLE: { exit: 1, means: "the registry does not answer" },
+	CLI_REGISTRY_ANSWER: { exit: 1, means: "the registry's answer is not in the documented form" },
+	CLI_DOWNLOAD_INTERRUPTED: { exit: 1, means: "the connection ended in the middle of a download" },
+	CLI_DOWNLOAD_DIGEST: { exit: 3, means: "the downloaded bytes are not those that the index names" },
+	CLI_NO_VERSION: { exit: 1, means: "no published version fits the range" },
+	CLI_COMPILER_MISSING: { exit: 1, means: "the compiler that the build needs is not installed" },
+	CLI_COMPILE_FAILED: { exit: 1, means: "the compiler refused the source" },
+	CLI_REBUILD_DIFFERS: { exit: 3, means: "the shipped source does not compile to the shipped object" },
+	CLI_SOURCE_UNTAGGED: { exit: 1, means: "the source includes a file that is outside the package's folders" },
+	CLI_NOT_ROOT: { exit: 1, means: "the change needs privileges that the caller does not have" },
+	CLI_NOTHING_INSTALLED: { exit: 1, means: "the function is not installed" },
+	CLI_AMBIGUOUS_SCOPE: { exit: 2, means: "the function is active in several scopes and none was named" },
+	CLI_BUG: { exit: 70, means: "an error that kfn did not foresee: our bug" },
+} as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
+
+export type CliErrorCode = keyof typeof CLI_ERRORS;
+
+/** A refusal by the command line itself. Callers compare `code`, never the message. */
+export class CliError extends Error {
+	readonly code: CliErrorCode;
+	readonly hint: string | undefined;
+	readonly details: Readonly<Record<string, unknown>>;
+
+	constructor(
+		code: CliErrorCode,
+		message: string,
+		options: { hint?: string; details?: Record<string, unknown>; cause?: unknown } = {},
+	) {
+		super(message, options.cause === undefined ? {} : { cause: options.cause });
+		this.name = "CliError";
+		this.code = code;
+		this.hint = options.hint;
+		this.details = options.details ?? {};
+	}
+
+	get exit(): number {
+		return CLI_ERRORS[this.code].exit;
+	}
+}
+
+/** What every failing command prints with --json: one document on stdout (design §10). */
+export interface ErrorDocument {
+	error: { code: string; message: string; hint?: string; details: Readonly<Record<string, unknown>> };
+}
+
+interface Coded {
+	code: string;
+	message: string;
+	hint?: string | undefined;
+	details?: Readonly<Record<string, unknown>>;
+	exit: number;
+}
+
+function isCoded(error: unknown): error is Coded {
+	return (
+		error instanceof Error &&
+		typeof (error as Partial<Coded>).code === "string" &&
+		typeof (error as Partial<Coded>).exit === "number"
+	);
+}
+
+/** oclif's parser throws errors with `oclif.exit`; they are the user's usage, not our bug. */
+function isUsage(error: unknown): error is Error {
+	return error instanceof Error && (error as { oclif?: { exit?: number } }).oclif?.exit !== undefined;
+}
+
+/** Control characters out, credentials out: text from outside may be printed after this. */
+export function printable(text: string): string {
+	return text
+		.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
+		.replace(/kfn_[A-Za-z0-9_-]{43}/g, "kfn_…")
+		.replace(/(kfn-ed25519-seed) [A-Za-z0-9+/=]+/g, "$1 …")
+		.replace(/(\w+:\/\/)[^\s/@]+@/g, "$1…@");
+}
+
+function systemFailure(error: unknown): Coded | undefined {
+	const { code, path, message } = error as NodeJS.ErrnoException;
+	if (code === "EACCES" || code === "EPERM") {
+		return {
+			code: "CLI_NOT_ROOT",
+			message: `not permitted: ${path ?? message}`,
+			hint: "run as root, or move kfn's files with --root (KFN_ROOT)",
+			exit: CLI_ERRORS.CLI_NOT_ROOT.exit,
+		};
+	}
+	if (code !== "ENOENT" && code !== "EISDIR" && code !== "ENOTDIR") return undefined;
+	return {
+		code: "CLI_FILE_UNREADABLE",
+		message: `cannot read ${path ?? message}: ${code === "ENOENT" ? "no such file" : code}`,
+		exit: CLI_ERRORS.CLI_FILE_UNREADABLE.exit,
+	};
+}
+
+/** Turns anything thrown into the document and exit code of design §10 and style.md. */
+export function describeError(error: unknown): { document: ErrorDocument; exit: number } {
+	const coded = isCoded(error) ? error : isUsage(error) ? usage(error) : (systemFailure(error) ?? bug(error));
+	const document: ErrorDocument = {
+		error: {
+			code: coded.code,
+			message: printable(coded.message),
+			...(coded.hint === undefined ? {} : { hint: printable(coded.hint) }),
+			details: coded.details ?? {},
+		},
+	};
+	return { document, exit: coded.exit };
+}
+
+function usage(error: Error): Coded {
+	// The parser appends its help line; one short line is enough, the hint says where the rest is.
+	const message = error.message.split("\nSee more help")[0]!.trim();
+	return { code: "CLI_USAGE", message, hint: "kfn COMMAND --help shows what it takes", exit: 2 };
+}
+
+function bug(error: unknown): Coded {
+	const text = error instanceof Error ? error.message : String(error);
+	const stack = error instanceof Error ? printable(error.stack ?? "") : "";
+	return {
+		code: "CLI_BUG",
+		message: text,
+		hint: "this is a bug in kfn; please report it with the details (--json shows them)",
+		details: { stack: stack.split("\n") },
+		exit: 70,
+	};
+}

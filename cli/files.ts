@@ -1,0 +1,66 @@
+// The files that the user names on the command line: read with a limit, written durably and never over another.
+// Refuses to overwrite unless told to.
+
+import { randomBytes } from "node:crypto";
+import { link, open, rename, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { CliError } from "./errors.ts";
+
+const READ_LIMIT = 32 * 1024 * 1024;
+
+/** Reads a whole file of at most `limit` bytes. */
+export async function readInput(path: string, limit = READ_LIMIT): Promise<Uint8Array> {
+	const file = await open(path, "r");
+	try {
+		const { size } = await file.stat();
+		if (size <= limit) return await file.readFile();
+		throw new CliError("CLI_FILE_UNREADABLE", `${path} is larger than the ${limit} bytes it may be`);
+	} finally {
+		await file.close();
+	}
+}
+
+/**
+ * Writes a file whole or not at all: temporary file, fsync, then into place, then fsync of the folder.
+ * Without `overwrite` an existing file is CLI_FILE_EXISTS and stays as it was.
+ */
+export async function writeOutput(
+	path: string,
+	bytes: Uint8Array | string,
+	options: { overwrite: boolean; mode?: number },
+): Promise<void> {
+	const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+	const file = await open(temporary, "wx", options.mode ?? 0o644);
+	try {
+		await file.writeFile(bytes);
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	try {
+		if (options.overwrite) await rename(temporary, path);
+		else await linkInto(temporary, path);
+	} catch (error) {
+		await unlink(temporary).catch(() => {});
+		throw error;
+	}
+	const folder = await open(dirname(path), "r");
+	try {
+		await folder.sync();
+	} finally {
+		await folder.close();
+	}
+}
+
+/** link(2) fails when the name is taken, rename(2) would replace it. */
+async function linkInto(temporary: string, path: string): Promise<void> {
+	try {
+		await link(temporary, path);
+	} catch (cause) {
+		if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+		throw new CliError("CLI_FILE_EXISTS", `${path} exists already`, {
+			hint: "name another file, or remove it first",
+		});
+	}
+	await unlink(temporary);
+}

@@ -1,0 +1,75 @@
+// The command line's entry: environment, argv, wiring, exit codes. Everything else is told, never looks around.
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Config, run } from "@oclif/core";
+import packageJson from "../package.json" with { type: "json" };
+import { reportError, setContextFactory } from "./command.ts";
+import type { Context } from "./context.ts";
+
+export { COMMANDS } from "./commands/index.ts";
+
+const self = fileURLToPath(import.meta.url);
+const top = dirname(dirname(self));
+const abort = new AbortController();
+
+/** The loader lies beside the sources (build/) or where a package put it (/usr/lib/kfn). */
+function findLoader(): string {
+	const candidates = [join(top, "build/kfn-load"), "/usr/lib/kfn/kfn-load"];
+	return process.env["KFN_LOADER"] ?? candidates.find((path) => existsSync(path)) ?? candidates[0]!;
+}
+
+function makeContext(root: string | undefined, onStep: Context["onStep"]): Context {
+	const { env } = process;
+	return {
+		root: root ?? env["KFN_ROOT"] ?? "/",
+		loader: findLoader(),
+		env: {
+			registry: env["KFN_REGISTRY"],
+			token: env["KFN_TOKEN"],
+			passphrase: env["KFN_PASSPHRASE"],
+			signingKey: env["KFN_SIGNING_KEY"],
+			fault: env["KFN_FAULT"],
+		},
+		stderrIsTerminal: process.stderr.isTTY === true,
+		stdinIsTerminal: process.stdin.isTTY === true,
+		version: packageJson.version,
+		signal: abort.signal,
+		onStep,
+	};
+}
+
+async function main(): Promise<void> {
+	const argv = process.argv.slice(2);
+	setContextFactory(makeContext);
+	process.once("SIGINT", () => abort.abort());
+	process.once("SIGTERM", () => abort.abort());
+	try {
+		const config = await Config.load({
+			root: top,
+			pjson: {
+				name: packageJson.name,
+				version: packageJson.version,
+				type: "module",
+				oclif: {
+					bin: "kfn",
+					topicSeparator: " ",
+					// The table is explicit and lies in this very module, so that the bundle is one file.
+					commands: { strategy: "explicit", target: self, identifier: "COMMANDS" },
+					topics: {
+						key: { description: "Publisher keys" },
+						registry: { description: "Run a registry" },
+						"registry:token": { description: "Tokens of a registry" },
+						trust: { description: "Whose bundles this host runs" },
+					},
+				},
+			},
+		});
+		await run(argv, config);
+	} catch (error) {
+		reportError(error, argv.includes("--json"));
+	}
+}
+
+void main();

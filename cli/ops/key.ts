@@ -1,0 +1,44 @@
+// kfn key: makes and shows publisher keys. Refuses to overwrite a key and to write one unencrypted.
+
+import { generateKeyPair } from "#signing/ed25519.ts";
+import { formatPublicKeyFile, type PublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
+import { encryptSecretKey, publicKeyOfSecretFile } from "#signing/secret-key-file.ts";
+import type { Output } from "../command.ts";
+import type { Context } from "../context.ts";
+import { readInput, writeOutput } from "../files.ts";
+import { askPassphrase } from "../passphrase.ts";
+
+const KEY_FILE_LIMIT = 64 * 1024;
+
+export async function generateKey(
+	context: Context,
+	input: { out: string; comment: string },
+): Promise<Output> {
+	const passphrase = await askPassphrase(context, "passphrase for the new key", true);
+	const secret = await generateKeyPair(input.comment);
+	const text = await encryptSecretKey(secret, passphrase);
+	const publicFile = `${input.out}.pub`;
+	await writeOutput(input.out, text, { overwrite: false, mode: 0o600 });
+	await writeOutput(publicFile, formatPublicKeyFile(secret.publicKey), { overwrite: false });
+	return {
+		json: { ...keyDocument(secret.publicKey), secretFile: input.out, publicFile },
+		text: [
+			`secret key  ${input.out} (encrypted)`,
+			`public key  ${publicFile}`,
+			`key id      ${secret.publicKey.keyid}`,
+		].join("\n"),
+	};
+}
+
+export async function showKey(_context: Context, input: { file: string }): Promise<Output> {
+	const text = Buffer.from(await readInput(input.file, KEY_FILE_LIMIT)).toString("utf8");
+	const key = text.startsWith("kfn-ed25519-secret") ? publicKeyOfSecretFile(text) : parsePublicKeyFile(text);
+	return {
+		json: keyDocument(key),
+		text: [`key id   ${key.keyid}`, formatPublicKeyFile(key).trimEnd()].join("\n"),
+	};
+}
+
+function keyDocument(key: PublicKey): { keyid: string; publicKey: string } {
+	return { keyid: key.keyid, publicKey: formatPublicKeyFile(key).trimEnd() };
+}

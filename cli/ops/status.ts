@@ -1,0 +1,23 @@
+// kfn status: what the generation says, what the store holds, what is pinned and what the kernel runs, side by side.
+
+import { status as hostStatus } from "#host/status.ts";
+import type { Output } from "../command.ts";
+import type { Context } from "../context.ts";
+import { openContextHost } from "../open-host.ts";
+import { columns } from "../output/columns.ts";
+
+export async function status(context: Context): Promise<Output> {
+	const document = await hostStatus(openContextHost(context));
+	const rows = document.functions.map((f) => [
+		`${f.function}/${f.abi}`,
+		f.scope,
+		`${f.bundle} ${f.version}`,
+		f.running ? "running" : "NOT RUNNING",
+		`verified: ${f.verified}`,
+		f.tag,
+	]);
+	const drift = document.drift.map((d) => `drift: ${d.what}`);
+	const head = `generation ${document.generation}, ${document.health}`;
+	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
+	return { json: document, text: [head, ...table, ...drift].join("\n") };
+}

@@ -1,0 +1,56 @@
+// kfn verify: signatures and every digest, of a bundle file or of all that this host holds. There is no option that
+// leaves a check out.
+
+import { openBundle } from "#bundle/bundle.ts";
+import { trustedPublishers } from "#host/trust.ts";
+import { verifyHost } from "#host/verify.ts";
+import { publisherFor } from "#signing/publishers.ts";
+import { parseSignatureFile } from "#signing/signature-file.ts";
+import { verifyManifest } from "#signing/verify.ts";
+import { rebuild } from "../build/rebuild.ts";
+import type { Output } from "../command.ts";
+import type { Context } from "../context.ts";
+import { CliError } from "../errors.ts";
+import { readInput } from "../files.ts";
+import { openContextHost } from "../open-host.ts";
+
+export async function verify(
+	context: Context,
+	input: { file: string | undefined; rebuild: boolean },
+): Promise<Output> {
+	if (input.file === undefined) {
+		if (input.rebuild) throw new CliError("CLI_USAGE", "--rebuild wants a bundle file");
+		return verifyInstalled(context);
+	}
+	const bundle = await openBundle(await readInput(input.file));
+	const { manifest } = bundle;
+	const publishers = trustedPublishers(openContextHost(context));
+	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisherFor(publishers, manifest.name));
+	const signatures = parseSignatureFile(bundle.signatureBytes).map(({ keyid }) => keyid);
+	const rebuilt = input.rebuild ? await rebuild(bundle) : null;
+	const document = {
+		name: manifest.name,
+		version: manifest.version,
+		tag: manifest.tag.value,
+		sha256: bundle.sha256,
+		manifestSha256: bundle.manifestDigest,
+		signatures,
+		files: manifest.files.length,
+		rebuilt,
+	};
+	const proof = rebuilt === null ? "" : `\nrebuilt with ${rebuilt.compiler}: the same instructions`;
+	return {
+		json: document,
+		text: `${manifest.name} ${manifest.version}: ${document.files} files as signed by ${signatures.join(", ")}${proof}`,
+	};
+}
+
+async function verifyInstalled(context: Context): Promise<Output> {
+	const report = await verifyHost(openContextHost(context));
+	return {
+		json: report,
+		text:
+			report.bundles.map((b) => `${b.name} ${b.version}: ${b.files} files as signed`).join("\n") ||
+			"nothing is installed",
+	};
+}
