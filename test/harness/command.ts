@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { registerUndo } from "./cleanup.ts";
 
 export interface RunOptions {
 	readonly input?: string | Uint8Array;
@@ -41,6 +42,8 @@ export async function run(
 	const line = [command, ...args].join(" ");
 	const child = spawn(command, args, {
 		stdio: ["pipe", "pipe", "pipe"],
+		// A process group of its own, so that what the command started ends with it.
+		detached: true,
 		...(options.env === undefined ? {} : { env: options.env }),
 		...(options.cwd === undefined ? {} : { cwd: options.cwd }),
 	});
@@ -55,8 +58,9 @@ export async function run(
 	let late = false;
 	const timer = setTimeout(() => {
 		late = true;
-		child.kill("SIGKILL");
+		killGroup(child);
 	}, timeoutMs);
+	const undo = registerUndo(line, () => killGroup(child));
 	try {
 		const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
 		const stdoutBytes = new Uint8Array(Buffer.concat(out));
@@ -72,6 +76,16 @@ export async function run(
 		throw new CommandError(`${line}: cannot be started`, undefined, { cause: error });
 	} finally {
 		clearTimeout(timer);
+		undo.release();
+	}
+}
+
+function killGroup(child: ChildProcess): void {
+	if (child.pid === undefined) return;
+	try {
+		process.kill(-child.pid, "SIGKILL");
+	} catch {
+		// The whole group has ended already.
 	}
 }
 
