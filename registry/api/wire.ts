@@ -1,0 +1,99 @@
+// Shapes of the registry's HTTP API as TypeScript types, and how its paths are spelled.
+// Client-safe: refuses to import anything outside this folder. openapi.json is the same in JSON Schema; a test holds the two together.
+import type { RegistryErrorCode } from "./errors.ts";
+
+/** Media type of a bundle archive, in uploads and downloads. */
+export const BUNDLE_MEDIA_TYPE = "application/vnd.kfn.bundle";
+/** Upper limit of an archive in bytes, the same as the bundle format's. */
+export const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024;
+/** Upper limit of a page of names. */
+export const MAX_NAMES_PER_PAGE = 1000;
+
+export interface HealthDocument {
+	readonly schema: "kfn.health/1";
+	readonly status: "ok";
+}
+
+export interface RequiresDocument {
+	readonly kernel: string;
+	readonly features: readonly string[];
+}
+
+/** One published version. Everything but `yanked` never changes. */
+export interface IndexVersion {
+	readonly version: string;
+	/** Archive digest: 64 lowercase hex; the blob's address. */
+	readonly sha256: string;
+	/** Archive size in bytes. */
+	readonly size: number;
+	readonly manifestSha256: string;
+	readonly tag: string;
+	readonly function: { readonly name: string; readonly abi: number };
+	/** One per variant, in the manifest's order (newest first). */
+	readonly requires: readonly RequiresDocument[];
+	/** ISO 8601 UTC, milliseconds. */
+	readonly publishedAt: string;
+	/** Set: a range never picks this version, an exact request still gets it. */
+	readonly yanked: null | { readonly at: string; readonly reason: string };
+}
+
+/** `GET /v1/index/NAME.json`: every version of a bundle, newest first by semver. */
+export interface IndexDocument {
+	readonly schema: "kfn.index/1";
+	readonly name: string;
+	readonly versions: readonly IndexVersion[];
+}
+
+/** `GET /v1/names.json`: a page of names in byte order; `next` is the `after` of the following page. */
+export interface NamesDocument {
+	readonly schema: "kfn.names/1";
+	readonly names: readonly string[];
+	readonly next: string | null;
+}
+
+/** Answer to an upload: what is now published. The same for the first upload (201) and a repeated one (200). */
+export interface PublishedDocument {
+	readonly schema: "kfn.published/1";
+	readonly name: string;
+	readonly version: string;
+	readonly sha256: string;
+	readonly manifestSha256: string;
+	readonly tag: string;
+}
+
+export interface YankRequest {
+	readonly reason: string;
+}
+
+/** Answer to yank and unyank: the version's state afterwards. */
+export interface YankedDocument {
+	readonly schema: "kfn.yanked/1";
+	readonly name: string;
+	readonly version: string;
+	readonly yanked: null | { readonly at: string; readonly reason: string };
+}
+
+/** Every answer with a status of 400 or more. */
+export interface ErrorDocument {
+	readonly error: {
+		readonly code: RegistryErrorCode;
+		readonly message: string;
+		readonly hint?: string;
+		readonly details?: Readonly<Record<string, unknown>>;
+	};
+}
+
+/** Paths relative to the registry's base URL; values are escaped, not validated. */
+export const paths = {
+	index: (name: string): string => `/v1/index/${encodeURIComponent(name)}.json`,
+	names: (page: { after?: string; limit?: number } = {}): string => {
+		const query = new URLSearchParams();
+		if (page.after !== undefined) query.set("after", page.after);
+		if (page.limit !== undefined) query.set("limit", String(page.limit));
+		return query.size === 0 ? "/v1/names.json" : `/v1/names.json?${query}`;
+	},
+	blob: (sha256: string): string => `/v1/blobs/sha256/${encodeURIComponent(sha256)}`,
+	bundle: (name: string, version: string): string =>
+		`/v1/bundles/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
+	yank: (name: string, version: string): string => `${paths.bundle(name, version)}/yank`,
+} as const;

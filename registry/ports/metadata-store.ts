@@ -1,0 +1,95 @@
+// Port of the registry's metadata: what was published, tokens, audit. Promises transactions and compare-and-swap.
+// Refuses to know SQL, files or HTTP. The contract suite beside it runs on every adapter.
+
+/** One published version. All fields but the last three never change once inserted. */
+export interface VersionRecord {
+	readonly name: string;
+	readonly version: string;
+	readonly sha256: string;
+	readonly size: number;
+	readonly manifestSha256: string;
+	readonly tag: string;
+	readonly functionName: string;
+	readonly functionAbi: number;
+	readonly requires: readonly { readonly kernel: string; readonly features: readonly string[] }[];
+	readonly publishedAt: string;
+	/** Id of the token that published it. */
+	readonly publishedBy: string;
+	readonly yankedAt: string | null;
+	readonly yankReason: string | null;
+	/** Grows by one with every change of this record; the expected value of compare-and-swap. */
+	readonly revision: number;
+}
+
+export type TokenVerb = "publish" | "yank" | "read";
+
+/** A token as stored: never its text, only the sha256 of it. Times are ISO 8601 UTC. */
+export interface TokenRecord {
+	readonly id: string;
+	readonly hash: string;
+	readonly label: string;
+	/** One pattern: a literal name, or a prefix that ends in one `*`. */
+	readonly names: string;
+	readonly verbs: readonly TokenVerb[];
+	readonly createdAt: string;
+	readonly expiresAt: string;
+	readonly revokedAt: string | null;
+}
+
+/** One line of the audit log: who did what to which version, and how it ended. */
+export interface AuditRecord {
+	readonly at: string;
+	/** The acting token; null when the admin acted on the data folder itself. */
+	readonly tokenId: string | null;
+	readonly verb: "publish" | "yank" | "unyank" | "token-create" | "token-revoke";
+	readonly name: string | null;
+	readonly version: string | null;
+	readonly sha256: string | null;
+	/** "created", "same", "done", the id of the token concerned, or an error code. */
+	readonly outcome: string;
+}
+
+/** What one consistent view of the metadata answers. An instance is dead once its transaction ended. */
+export interface MetadataReads {
+	findVersion(name: string, version: string): Promise<VersionRecord | undefined>;
+	findDigest(sha256: string): Promise<VersionRecord | undefined>;
+	/** All versions of a name, in no promised order. */
+	listVersions(name: string): Promise<VersionRecord[]>;
+	/** Names greater than `after`, in byte order, at most `limit`. */
+	listNames(after: string, limit: number): Promise<string[]>;
+	findToken(id: string): Promise<TokenRecord | undefined>;
+	findTokenByHash(hash: string): Promise<TokenRecord | undefined>;
+	/** Oldest first. */
+	listTokens(): Promise<TokenRecord[]>;
+	/** Newest first. */
+	listAudit(limit: number): Promise<AuditRecord[]>;
+}
+
+/** The reads and writes of one transaction: all of them happen, or none does. Reads see the transaction's own writes. */
+export interface MetadataTransaction extends MetadataReads {
+	/** Compare-and-swap on absence: false, and nothing written, when the name has this version already. */
+	insertVersion(record: VersionRecord): Promise<boolean>;
+	/** Compare-and-swap: false, and nothing written, when the record's revision is not `expectedRevision`. */
+	swapYank(
+		key: { name: string; version: string; expectedRevision: number },
+		yanked: { at: string; reason: string } | null,
+	): Promise<boolean>;
+	insertToken(token: TokenRecord): Promise<void>;
+	/** Compare-and-swap on "not yet revoked": false when the token is unknown or was revoked before. */
+	revokeToken(id: string, at: string): Promise<boolean>;
+	appendAudit(record: AuditRecord): Promise<void>;
+}
+
+/**
+ * Durable, transactional metadata.
+ *
+ * When `transaction` resolves, the writes survive a power cut. When it rejects, they did not happen, with one
+ * exception that every caller must survive: a failing commit may have been written.
+ * `work` may run other I/O, but must not open a second transaction.
+ */
+export interface MetadataStore {
+	transaction<T>(work: (tx: MetadataTransaction) => Promise<T>): Promise<T>;
+	/** One consistent view for work that only reads; does not wait for a transaction under way. */
+	read<T>(work: (reads: MetadataReads) => Promise<T>): Promise<T>;
+	close(): Promise<void>;
+}

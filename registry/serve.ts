@@ -1,0 +1,141 @@
+// Opens a registry on a data folder, listens, and closes gracefully. The one place that wires adapters to ports.
+// Refuses to serve a folder that another process serves.
+
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { FastifyInstance } from "fastify";
+import { RegistryError } from "./api/errors.ts";
+import { buildApp, type TimeLimits } from "./app.ts";
+import { openFolderBlobStore } from "./blob/folder-blob-store.ts";
+import type { RegistryContext, RegistryEvent } from "./ops/registry-context.ts";
+import { createToken, listTokens, revokeToken, type TokenSpec, type TokenStatus } from "./ops/tokens.ts";
+import { Turnstile } from "./ops/turnstile.ts";
+import type { AuditRecord } from "./ports/metadata-store.ts";
+import { openSqliteMetadataStore } from "./store/open-sqlite.ts";
+
+const EXAMINATIONS_AT_ONCE = 2;
+const CLOSE_GRACE_MS = 10_000;
+
+export interface RegistryOptions {
+	/** Made when missing, readable by its owner only. */
+	readonly dataDir: string;
+	/** True: reads need a token with the verb `read`. */
+	readonly private?: boolean;
+	readonly now?: () => Date;
+	readonly report?: (event: RegistryEvent) => void;
+	readonly timeLimits?: TimeLimits;
+}
+
+export interface Registry {
+	/** Listens; port 0 takes a free one. Errors: REGISTRY_DATA_IN_USE, REGISTRY_LISTEN_FAILED. Once per registry. */
+	listen(address: { host: string; port: number }): Promise<{ url: string }>;
+	/** Stops taking requests, gives running ones ten seconds, closes the stores. Harmless twice. */
+	close(): Promise<void>;
+	readonly tokens: {
+		create(spec: TokenSpec): Promise<{ id: string; token: string }>;
+		list(): Promise<TokenStatus[]>;
+		revoke(id: string): Promise<void>;
+	};
+	/** The audit log, newest first. */
+	audit(limit?: number): Promise<AuditRecord[]>;
+}
+
+/**
+ * Opens the registry in `dataDir` without serving it: tokens can be made while another process serves the same folder.
+ *
+ * Layout: `registry.sqlite` (metadata), `blobs/` (bytes), `serve.lock`. Error: REGISTRY_DATA_NEWER.
+ */
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+	const dataDir = resolve(options.dataDir);
+	await mkdir(dataDir, { recursive: true, mode: 0o700 });
+	const blobs = await openFolderBlobStore(join(dataDir, "blobs"));
+	const metadata = await openSqliteMetadataStore(join(dataDir, "registry.sqlite"));
+	const context: RegistryContext = {
+		metadata,
+		blobs,
+		now: options.now ?? (() => new Date()),
+		private: options.private ?? false,
+		examinations: new Turnstile(EXAMINATIONS_AT_ONCE),
+		report: options.report ?? (() => undefined),
+	};
+	return new FolderRegistry(context, { dataDir, timeLimits: options.timeLimits });
+}
+
+class FolderRegistry implements Registry {
+	readonly #context: RegistryContext;
+	readonly #setup: { dataDir: string; timeLimits: TimeLimits | undefined };
+	#app: FastifyInstance | undefined;
+	#lock: DatabaseSync | undefined;
+	#closing: Promise<void> | undefined;
+
+	constructor(context: RegistryContext, setup: { dataDir: string; timeLimits: TimeLimits | undefined }) {
+		this.#context = context;
+		this.#setup = setup;
+	}
+
+	readonly tokens = {
+		create: (spec: TokenSpec) => createToken(this.#context, spec),
+		list: () => listTokens(this.#context),
+		revoke: (id: string) => revokeToken(this.#context, id),
+	};
+
+	audit(limit = 100): Promise<AuditRecord[]> {
+		return this.#context.metadata.read((reads) => reads.listAudit(limit));
+	}
+
+	async listen(address: { host: string; port: number }): Promise<{ url: string }> {
+		if (this.#app !== undefined || this.#closing !== undefined) throw new Error("a registry listens once");
+		this.#lock = takeServeLock(this.#setup.dataDir);
+		// Safe only under the lock: no other server can be in the middle of an upload.
+		const removed = await this.#context.blobs.removeUnfinished();
+		if (removed > 0) {
+			this.#context.report({ event: "cleaned", message: `removed ${removed} interrupted uploads` });
+		}
+		this.#app = buildApp(this.#context, this.#setup.timeLimits);
+		try {
+			return { url: await this.#app.listen(address) };
+		} catch (cause) {
+			const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+			throw new RegistryError(
+				"REGISTRY_LISTEN_FAILED",
+				`cannot listen on ${address.host}:${address.port} (${reason})`,
+				{
+					hint: "choose another --host or --port; 0 takes a free port",
+					cause,
+				},
+			);
+		}
+	}
+
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	async #close(): Promise<void> {
+		const app = this.#app;
+		if (app !== undefined) {
+			const impatience = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+			await app.close();
+			clearTimeout(impatience);
+		}
+		await this.#context.metadata.close();
+		this.#lock?.close();
+	}
+}
+
+// An exclusive SQLite transaction on a file of its own is a lock that the kernel drops when the process dies, kill -9 included.
+function takeServeLock(dataDir: string): DatabaseSync {
+	const lock = new DatabaseSync(join(dataDir, "serve.lock"));
+	try {
+		lock.exec("begin exclusive");
+		return lock;
+	} catch (cause) {
+		lock.close();
+		throw new RegistryError("REGISTRY_DATA_IN_USE", "another server already serves this data folder", {
+			hint: "stop it first, or give this one another folder",
+			cause,
+		});
+	}
+}

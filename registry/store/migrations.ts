@@ -1,0 +1,75 @@
+// The schema's history: append only, run in order, each once. Refuses SQL that only one dialect understands.
+// On a dialect whose text order follows a locale, the columns that are ordered by (bundles.name) need byte order ("C").
+import type { Kysely } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import { RegistryError } from "../api/errors.ts";
+import type { RegistrySchema } from "./schema.ts";
+
+const first: Migration = {
+	async up(db: Kysely<unknown>): Promise<void> {
+		await db.schema
+			.createTable("bundles")
+			.addColumn("name", "text", (column) => column.primaryKey())
+			.execute();
+		await db.schema
+			.createTable("versions")
+			.addColumn("name", "text", (column) => column.notNull().references("bundles.name"))
+			.addColumn("version", "text", (column) => column.notNull())
+			.addColumn("sha256", "text", (column) => column.notNull().unique())
+			.addColumn("size", "integer", (column) => column.notNull())
+			.addColumn("manifest_sha256", "text", (column) => column.notNull())
+			.addColumn("tag", "text", (column) => column.notNull())
+			.addColumn("function_name", "text", (column) => column.notNull())
+			.addColumn("function_abi", "integer", (column) => column.notNull())
+			.addColumn("requires", "text", (column) => column.notNull())
+			.addColumn("published_at", "text", (column) => column.notNull())
+			.addColumn("published_by", "text", (column) => column.notNull())
+			.addColumn("yanked_at", "text")
+			.addColumn("yank_reason", "text")
+			.addColumn("revision", "integer", (column) => column.notNull())
+			.addPrimaryKeyConstraint("versions_pk", ["name", "version"])
+			.execute();
+		await db.schema
+			.createTable("tokens")
+			.addColumn("id", "text", (column) => column.primaryKey())
+			.addColumn("hash", "text", (column) => column.notNull().unique())
+			.addColumn("label", "text", (column) => column.notNull())
+			.addColumn("names", "text", (column) => column.notNull())
+			.addColumn("verbs", "text", (column) => column.notNull())
+			.addColumn("created_at", "text", (column) => column.notNull())
+			.addColumn("expires_at", "text", (column) => column.notNull())
+			.addColumn("revoked_at", "text")
+			.execute();
+		await db.schema
+			.createTable("audit")
+			.addColumn("id", "text", (column) => column.primaryKey())
+			.addColumn("at", "text", (column) => column.notNull())
+			.addColumn("token_id", "text")
+			.addColumn("verb", "text", (column) => column.notNull())
+			.addColumn("name", "text")
+			.addColumn("version", "text")
+			.addColumn("sha256", "text")
+			.addColumn("outcome", "text", (column) => column.notNull())
+			.execute();
+	},
+};
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = { "0001-first": first };
+
+/**
+ * Brings `db` to the newest schema, atomically, also when several processes try at once.
+ *
+ * Throws REGISTRY_DATA_NEWER when the database holds a migration that this program does not know.
+ */
+export async function migrate(db: Kysely<RegistrySchema>): Promise<void> {
+	const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
+	const { error } = await migrator.migrateToLatest();
+	if (error === undefined) return;
+	if (error instanceof Error && error.message.startsWith("corrupted migrations")) {
+		throw new RegistryError("REGISTRY_DATA_NEWER", "the data folder was written by a newer kfn", {
+			hint: "run the version of kfn that wrote it, or a later one",
+			cause: error,
+		});
+	}
+	throw error;
+}

@@ -1,0 +1,52 @@
+// Tables of the metadata store as Kysely sees them. Text and integers only, so that every dialect can hold them;
+// refuses to hold queries. Lists are JSON text, times are ISO 8601 UTC text.
+export interface BundlesTable {
+	name: string;
+}
+
+export interface VersionsTable {
+	name: string;
+	version: string;
+	sha256: string;
+	size: number;
+	manifest_sha256: string;
+	tag: string;
+	function_name: string;
+	function_abi: number;
+	requires: string;
+	published_at: string;
+	published_by: string;
+	yanked_at: string | null;
+	yank_reason: string | null;
+	revision: number;
+}
+
+export interface TokensTable {
+	id: string;
+	hash: string;
+	label: string;
+	names: string;
+	verbs: string;
+	created_at: string;
+	expires_at: string;
+	revoked_at: string | null;
+}
+
+export interface AuditTable {
+	/** Time-ordered, made by the store: no dialect's auto-increment. */
+	id: string;
+	at: string;
+	token_id: string | null;
+	verb: string;
+	name: string | null;
+	version: string | null;
+	sha256: string | null;
+	outcome: string;
+}
+
+export interface RegistrySchema {
+	bundles: BundlesTable;
+	versions: VersionsTable;
+	tokens: TokensTable;
+	audit: AuditTable;
+}
