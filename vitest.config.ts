@@ -10,7 +10,15 @@ export default defineConfig({
 		hookTimeout: 120_000,
 		projects: [
 			{ test: { name: "fast", include: ["**/*.test.ts"], exclude: [...never, ...kernel] } },
-			{ test: { name: "kernel", include: kernel, exclude: never, fileParallelism: false, testTimeout: 120_000 } },
+			{
+				test: {
+					name: "kernel",
+					include: kernel,
+					exclude: never,
+					fileParallelism: false,
+					testTimeout: 120_000,
+				},
+			},
 		],
 	},
 });

@@ -3,6 +3,8 @@
 
 import { createHash } from "node:crypto";
 import { type Dispatcher, request } from "undici";
+import { isRegistryErrorCode, REGISTRY_ERRORS, type RegistryErrorCode } from "#registry/api/errors.ts";
+import type { ErrorDocument } from "#registry/api/wire.ts";
 import { CliError } from "../errors.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -116,18 +118,20 @@ async function open(
 
 /** A registry's refusal, under the registry's own code (REGISTRY_…), so that callers compare one vocabulary. */
 export class RegistryAnswerError extends Error {
-	readonly code: string;
+	readonly code: RegistryErrorCode;
 	readonly hint: string | undefined;
 	readonly details: Readonly<Record<string, unknown>>;
-	readonly exit: number;
 
-	constructor(status: number, answer: { code: string; message: string; hint?: string; details?: object }) {
+	constructor(status: number, answer: ErrorDocument["error"]) {
 		super(answer.message);
 		this.name = "RegistryAnswerError";
 		this.code = answer.code;
 		this.hint = answer.hint;
 		this.details = { ...answer.details, status };
-		this.exit = 1;
+	}
+
+	get exit(): number {
+		return REGISTRY_ERRORS[this.code].exit;
 	}
 }
 
@@ -143,22 +147,26 @@ export function parseAnswer(answer: Answer): unknown {
 		});
 	}
 	if (answer.status >= 200 && answer.status < 300) return document;
-	const error = (
-		document as { error?: { code?: unknown; message?: unknown; hint?: unknown; details?: object } } | null
-	)?.error;
-	if (
-		typeof error?.code !== "string" ||
-		!/^REGISTRY_[A-Z_]+$/.test(error.code) ||
-		typeof error.message !== "string"
-	) {
-		throw new CliError("CLI_REGISTRY_ANSWER", `the registry answered ${answer.status} in an unknown form`);
-	}
-	throw new RegistryAnswerError(answer.status, {
-		code: error.code,
-		message: error.message,
-		...(typeof error.hint === "string" ? { hint: error.hint } : {}),
-		...(typeof error.details === "object" ? { details: error.details } : {}),
+	const refusal = refusalOf(document);
+	if (refusal !== undefined) throw new RegistryAnswerError(answer.status, refusal);
+	throw new CliError("CLI_REGISTRY_ANSWER", `the registry answered ${answer.status} in an unknown form`, {
+		hint: "is this the address of a kfn registry, and is this kfn recent enough for it?",
 	});
+}
+
+function refusalOf(document: unknown): ErrorDocument["error"] | undefined {
+	const error = (document as { error?: Record<string, unknown> } | null)?.error;
+	if (typeof error !== "object" || error === null) return undefined;
+	const { code, message, hint, details } = error;
+	if (typeof code !== "string" || !isRegistryErrorCode(code) || typeof message !== "string") return undefined;
+	return {
+		code,
+		message,
+		...(typeof hint === "string" ? { hint } : {}),
+		...(typeof details === "object" && details !== null
+			? { details: details as Record<string, unknown> }
+			: {}),
+	};
 }
 
 /** Checks bytes against what the index promised. */

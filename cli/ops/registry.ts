@@ -1,8 +1,9 @@
 // kfn registry: runs a registry and hands out its tokens. The server itself is registry/; this only wires it to a terminal.
 
-import { openRegistry, type TokenVerb } from "#registry/main.ts";
+import { serve, type TokenVerb, tokenCreate, tokenList, tokenRevoke } from "#registry/main.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
+import { printable } from "../errors.ts";
 import { columns } from "../output/columns.ts";
 
 const DAY_MS = 86_400_000;
@@ -17,15 +18,20 @@ export interface ServeInput {
 
 /** Serves until SIGINT or SIGTERM; says its address on stdout as soon as it listens. */
 export async function serveRegistry(context: Context, input: ServeInput): Promise<Output> {
-	const registry = await openRegistry({ dataDir: input.data, private: input.private });
-	const { url } = await registry.listen({ host: input.host, port: input.port });
-	process.stdout.write(input.json ? `${JSON.stringify({ url })}\n` : `kfn registry on ${url}\n`);
-	await new Promise<void>((resolve) => {
-		if (context.signal.aborted) resolve();
-		else context.signal.addEventListener("abort", () => resolve(), { once: true });
+	let address = "";
+	await serve({
+		dataDir: input.data,
+		host: input.host,
+		port: input.port,
+		private: input.private,
+		signal: context.signal,
+		onListening({ url }) {
+			address = url;
+			process.stdout.write(input.json ? `${JSON.stringify({ url })}\n` : `kfn registry on ${url}\n`);
+		},
+		report: (event) => process.stderr.write(`${printable(JSON.stringify(event))}\n`),
 	});
-	await registry.close();
-	return { json: { url, stopped: true }, text: "stopped" };
+	return { json: { url: address, stopped: true }, text: "stopped" };
 }
 
 export interface TokenInput {
@@ -37,48 +43,29 @@ export interface TokenInput {
 }
 
 export async function createToken(_context: Context, input: TokenInput): Promise<Output> {
-	const registry = await openRegistry({ dataDir: input.data });
-	try {
-		const expiresAt = new Date(Date.now() + input.days * DAY_MS).toISOString();
-		const verbs = input.verbs as readonly TokenVerb[];
-		const { id, token } = await registry.tokens.create({
-			label: input.label,
-			names: input.names,
-			verbs,
-			expiresAt,
-		});
-		return {
-			json: { id, token, label: input.label, names: input.names, verbs, expiresAt },
-			text: `${token}\n# id ${id}, may ${verbs.join(" and ")} ${input.names}, until ${expiresAt}; shown this once`,
-		};
-	} finally {
-		await registry.close();
-	}
+	const { label, names } = input;
+	const expiresAt = new Date(Date.now() + input.days * DAY_MS).toISOString();
+	const verbs = input.verbs as readonly TokenVerb[];
+	const { id, token } = await tokenCreate(input.data, { label, names, verbs, expiresAt });
+	return {
+		json: { id, token, label, names, verbs, expiresAt },
+		text: `${token}\n# id ${id}: may ${verbs.join(" and ")} ${names} until ${expiresAt}; shown this once`,
+	};
 }
 
 export async function listTokens(_context: Context, input: { data: string }): Promise<Output> {
-	const registry = await openRegistry({ dataDir: input.data });
-	try {
-		const tokens = await registry.tokens.list();
-		const rows = tokens.map((t) => [
-			t.id,
-			t.label,
-			t.names,
-			t.verbs.join(","),
-			t.revokedAt === null ? t.expiresAt : `revoked ${t.revokedAt}`,
-		]);
-		return { json: { tokens }, text: columns([["ID", "LABEL", "NAMES", "VERBS", "UNTIL"], ...rows]) };
-	} finally {
-		await registry.close();
-	}
+	const tokens = await tokenList(input.data);
+	const rows = tokens.map((token) => [
+		token.id,
+		token.label,
+		token.names,
+		token.verbs.join(","),
+		token.revokedAt === null ? token.expiresAt : `revoked ${token.revokedAt}`,
+	]);
+	return { json: { tokens }, text: columns([["ID", "LABEL", "NAMES", "VERBS", "UNTIL"], ...rows]) };
 }
 
 export async function revokeToken(_context: Context, input: { data: string; id: string }): Promise<Output> {
-	const registry = await openRegistry({ dataDir: input.data });
-	try {
-		await registry.tokens.revoke(input.id);
-		return { json: { id: input.id, revoked: true }, text: `revoked ${input.id}` };
-	} finally {
-		await registry.close();
-	}
+	await tokenRevoke(input.data, input.id);
+	return { json: { id: input.id, revoked: true }, text: `revoked ${input.id}` };
 }

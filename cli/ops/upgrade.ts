@@ -3,6 +3,7 @@
 import { gt } from "semver";
 import { list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
+import type { ChangeReport } from "#host/report.ts";
 import { upgrade as upgradeBundle } from "#host/upgrade.ts";
 import { fetchBundle, fetchVersion } from "../client/fetch-bundle.ts";
 import { openRegistryClient } from "../client/registry.ts";
@@ -10,7 +11,7 @@ import { selectVersion } from "../client/select.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
-import { type ChangeReport, changeOutput } from "../output/change.ts";
+import { changeOutput } from "../output/change.ts";
 
 export interface UpgradeInput {
 	readonly request: string | undefined;

@@ -1,10 +1,48 @@
-// How a change of the host is told.
+// How a change of the host is told to a human.
 
-import type { ChangeReport } from "#host/change.ts";
+import type { ChangedFunction, ChangeReport } from "#host/report.ts";
 import type { Output } from "../command.ts";
+import { columns } from "./columns.ts";
 
-export type { ChangeReport };
+const STEPS: Readonly<Record<ChangedFunction["step"], string>> = {
+	attach: "attached",
+	replace: "swapped",
+	keep: "kept",
+	absent: "not attached: its namespace is gone",
+};
 
 export function changeOutput(report: ChangeReport): Output {
-	return { json: report, text: "" };
+	return { json: report, text: changeText(report) };
+}
+
+function changeText(report: ChangeReport): string {
+	const lines: string[] = [];
+	if (report.recovered) lines.push("an interrupted change was found and undone first");
+	lines.push(
+		report.changed
+			? `generation ${report.previous} → ${report.generation}: ${report.reason}`
+			: `nothing to change: generation ${report.generation} stands`,
+	);
+	const changed = report.functions.filter(({ step }) => report.changed || step !== "keep");
+	if (changed.length > 0) lines.push(columns(changed.map(functionRow)));
+	for (const gone of report.detached) {
+		lines.push(
+			`detached ${gone.bundle ?? gone.function} ${gone.version ?? ""} from ${gone.scope}`.replace("  ", " "),
+		);
+	}
+	if (report.purged) lines.push("its files and its history are gone");
+	for (const warning of report.warnings) lines.push(`warning: ${warning}`);
+	return lines.join("\n");
+}
+
+function functionRow(f: ChangedFunction): string[] {
+	const version = f.from === null || f.from === f.version ? f.version : `${f.from} → ${f.version}`;
+	const took = f.nanoseconds === null ? "" : ` in ${(f.nanoseconds / 1000).toFixed(1)} µs`;
+	return [
+		`  ${f.function}/${f.abi}`,
+		f.scope,
+		`${f.bundle} ${version}`,
+		`${STEPS[f.step]}${took}`,
+		f.verified === null ? "" : `verified: ${f.verified}, ${f.vectors} vectors`,
+	];
 }

@@ -24,7 +24,9 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { j
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 const unknown = names.filter((name) => !(name in BENCHES));
 if (unknown.length > 0) {
-	process.stderr.write(`no benchmark called ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}\n`);
+	process.stderr.write(
+		`no benchmark called ${unknown.join(", ")}; there are: ${Object.keys(BENCHES).join(", ")}\n`,
+	);
 	process.exit(2);
 }
 for (const name of names) {
