@@ -1,0 +1,142 @@
+// The worked examples of docs/formats, read out of the pages and checked with our code and with node:crypto alone, which
+// shares nothing with it.
+import {
+	createHash,
+	createPrivateKey,
+	createPublicKey,
+	sign as nodeSign,
+	verify as nodeVerify,
+} from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
+import { secretKeyOfSeed } from "./ed25519.ts";
+import { SIGNING_ERRORS } from "./errors.ts";
+import { formatPublicKey, parsePublicKey } from "./public-key.ts";
+import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
+import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
+import { addSignature, serializeSignatureFile } from "./signature-file.ts";
+import { verifyManifest } from "./verify.ts";
+
+/** RFC 8032 §7.1, TEST 1 and TEST 2: the seeds that the pages name. */
+const SEEDS = [
+	Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex"),
+	Buffer.from("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb", "hex"),
+] as const;
+
+let keys: string;
+let signatures: string;
+let publishers: string;
+beforeAll(async () => {
+	const page = (name: string) => readFile(join(import.meta.dirname, "../docs/formats", `${name}.md`), "utf8");
+	[keys, signatures, publishers] = await Promise.all([page("keys"), page("signatures"), page("publishers")]);
+});
+
+describe("keys.md", () => {
+	test("the public key line", async () => {
+		const line = example(keys, "public-key").trimEnd();
+		const key = parsePublicKey(line);
+		expect(key.bytes).toEqual((await secretKeyOfSeed(SEEDS[0])).publicKey.bytes);
+		expect(formatPublicKey(key)).toBe(line);
+		const raw = rawPublicKey(SEEDS[0]);
+		expect(line.split(" ").slice(1, 3)).toEqual([
+			createHash("sha256").update(raw).digest("hex"),
+			raw.toString("base64"),
+		]);
+	});
+
+	test("the secret key file opens with its passphrase, at its full cost", async () => {
+		const file = example(keys, "secret-key-file");
+		const secret = await decryptSecretKey(file, example(keys, "passphrase").trimEnd());
+		expect(Buffer.from(secret.exposeSeed())).toEqual(SEEDS[0]);
+		expect(publicKeyOfSecretFile(file)).toEqual(secret.publicKey);
+	});
+
+	test("the seed line", async () => {
+		const line = example(keys, "seed-line").trimEnd();
+		expect(line).toBe(`kfn-ed25519-seed ${SEEDS[0].toString("base64")}`);
+		expect(formatSeed(await parseSeed(line))).toBe(line);
+	});
+});
+
+describe("signatures.md", () => {
+	test("the PAE", () => {
+		const manifest = Buffer.from(example(signatures, "manifest"));
+		expect(Buffer.from(pae(MANIFEST_PAYLOAD_TYPE, manifest)).toString()).toBe(example(signatures, "pae"));
+		expect(signatures).toContain(`, ${manifest.byteLength} bytes with the final newline`);
+	});
+
+	test("kfn.sig.json is what signing gives, and what OpenSSL gives", async () => {
+		const [manifest, file] = [
+			Buffer.from(example(signatures, "manifest")),
+			example(signatures, "kfn.sig.json"),
+		];
+		let ours = serializeSignatureFile([]);
+		for (const seed of SEEDS) ours = await addSignature(ours, await secretKeyOfSeed(seed), manifest);
+		expect(Buffer.from(ours).toString()).toBe(file);
+		const theirs = SEEDS.map((seed) => ({
+			keyid: createHash("sha256").update(rawPublicKey(seed)).digest("hex"),
+			sig: nodeSign(null, Buffer.from(example(signatures, "pae")), privateKey(seed)).toString("base64"),
+		}));
+		expect(JSON.parse(file).signatures).toEqual(theirs);
+	});
+
+	test("it verifies against the page's publishers, and with OpenSSL", async () => {
+		const [manifest, file] = [
+			Buffer.from(example(signatures, "manifest")),
+			example(signatures, "kfn.sig.json"),
+		];
+		const map = parsePublishers(Buffer.from(example(publishers, "publishers.json")));
+		const verified = await verifyManifest(
+			manifest,
+			Buffer.from(file),
+			publisherFor(map, JSON.parse(`${manifest}`).name),
+		);
+		expect(Buffer.from(verified)).toEqual(manifest);
+		for (const [i, { sig }] of JSON.parse(file).signatures.entries()) {
+			const key = createPublicKey(privateKey(SEEDS[i as 0 | 1]));
+			expect(nodeVerify(null, Buffer.from(example(signatures, "pae")), key, Buffer.from(sig, "base64"))).toBe(
+				true,
+			);
+		}
+	});
+});
+
+describe("publishers.md", () => {
+	test("the example is canonical and says what the page says of it", () => {
+		const text = example(publishers, "publishers.json");
+		const map = parsePublishers(Buffer.from(text));
+		expect(Buffer.from(serializePublishers(map)).toString()).toBe(text);
+		const [both, second] = map.publishers;
+		expect(publisherFor(map, "flow-dissector")).toBe(both);
+		expect(both!.threshold).toBe(2);
+		expect(publisherFor(map, "acme-gro")).toBe(second);
+		expect(second!.keys.map((key) => key.keyid)).toEqual([both!.keys[1]!.keyid]);
+		expect(() => publisherFor(map, "gro")).toThrow(expect.objectContaining({ code: "PUBLISHERS_NO_MATCH" }));
+	});
+});
+
+test("every code that the pages name is in the table", () => {
+	const named = [
+		...`${keys}${signatures}${publishers}`.matchAll(/`((?:KEY|SIGNATURE|PUBLISHERS)_[A-Z_]*[A-Z])`/g),
+	];
+	expect(named.length).toBeGreaterThan(10);
+	for (const [, code] of named) expect(Object.keys(SIGNING_ERRORS)).toContain(code);
+});
+
+/** The block of a page that starts with ```LANGUAGE NAME. */
+function example(page: string, name: string): string {
+	const found = new RegExp(`^\`\`\`[a-z]+ ${name}\n([\\s\\S]*?)^\`\`\`$`, "m").exec(page);
+	if (found === null) throw new Error(`the page has no example "${name}"`);
+	return found[1]!;
+}
+
+function privateKey(seed: Buffer) {
+	const prefix = Buffer.from("302e020100300506032b657004220420", "hex");
+	return createPrivateKey({ key: Buffer.concat([prefix, seed]), format: "der", type: "pkcs8" });
+}
+
+function rawPublicKey(seed: Buffer): Buffer {
+	return createPublicKey(privateKey(seed)).export({ format: "der", type: "spki" }).subarray(-32);
+}

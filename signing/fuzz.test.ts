@@ -1,0 +1,177 @@
+// Mutated files against every parser of this folder: a value or a SigningError, never anything else, and a value only of
+// the spelling that its serialiser writes. Bounded and seeded: KFN_FUZZ_SEED repeats a run, KFN_FUZZ_RUNS prolongs it.
+import { beforeAll, describe, expect, test } from "vitest";
+import { type SecretKey, secretKeyOfSeed } from "./ed25519.ts";
+import { SigningError } from "./errors.ts";
+import { formatPublicKey, parsePublicKey, parsePublicKeyFile } from "./public-key.ts";
+import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
+import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
+import { addSignature, parseSignatureFile, serializeSignatureFile } from "./signature-file.ts";
+import { verifyManifest } from "./verify.ts";
+
+const SEED = Number(process.env["KFN_FUZZ_SEED"] ?? 20261123);
+const RUNS = Number(process.env["KFN_FUZZ_RUNS"] ?? 3000);
+const MANIFEST = Buffer.from('{"name":"gro"}\n');
+/** The key of the seed 01…01 under the passphrase "pass": fixed, since a new one would have a new salt. */
+const SECRET_FILE = `kfn-ed25519-secret 1
+keyid: 34750f98bd59fcfc946da45aaabe933be154a4b5094e1c4abf42866505f3c97e
+public: iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=
+kdf: argon2id t=1 m=8 p=1 salt=5LqmgC4bfCsv1yeCaLX3Hg==
+cipher: xchacha20poly1305 nonce=gm5ZQoc1VW+aXiXIVl5A6+fi7Km1wuMD
+secret: Yp7ICWS/jkhJY9DSOPSIOSwx6503ADmVpT1pIfwFNhFxoWSg+5nokPa0y9cuAqrZ
+`;
+
+let line: string;
+let seedLine: string;
+let signatures: Buffer;
+let publishers: Buffer;
+beforeAll(async () => {
+	const [one, two] = (await Promise.all(
+		[1, 2].map((n) => secretKeyOfSeed(Buffer.alloc(32, n), `key ${n}`)),
+	)) as [SecretKey, SecretKey];
+	line = formatPublicKey(one.publicKey);
+	seedLine = formatSeed(one);
+	const unsigned = serializeSignatureFile([]);
+	signatures = Buffer.from(await addSignature(await addSignature(unsigned, one, MANIFEST), two, MANIFEST));
+	const entry = { names: ["gro", "acme-*"], threshold: 2, keys: [one.publicKey, two.publicKey] };
+	publishers = Buffer.from(
+		serializePublishers({ publishers: [entry, { ...entry, names: ["*"], threshold: 1 }] }),
+	);
+});
+
+describe(`seed ${SEED}, ${RUNS} runs`, () => {
+	test("signature files", async () => {
+		const by = publisherFor(parsePublishers(publishers), "gro");
+		const outcomes = await fuzz(signatures, async (bytes) => {
+			const parsed = parseSignatureFile(bytes);
+			expect(Buffer.from(serializeSignatureFile(parsed))).toEqual(bytes);
+			await verifyManifest(MANIFEST, bytes, by);
+			expect(bytes).toEqual(signatures);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["SIGNATURE_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+	});
+
+	test("publishers files", async () => {
+		const outcomes = await fuzz(publishers, (bytes) => {
+			const parsed = parsePublishers(bytes);
+			expect(parsePublishers(serializePublishers(parsed))).toEqual(parsed);
+			for (const { threshold, keys } of parsed.publishers) {
+				expect(threshold).toBeGreaterThanOrEqual(1);
+				expect(threshold).toBeLessThanOrEqual(new Set(keys.map((key) => key.keyid)).size);
+			}
+			publisherFor(parsed, "gro");
+		});
+		expect(outcomes).toEqual(expect.arrayContaining(["PUBLISHERS_MALFORMED", "value"]));
+	});
+
+	test("public key lines", async () => {
+		const outcomes = await fuzz(Buffer.from(line), (bytes) => {
+			const text = bytes.toString("utf8");
+			expect(formatPublicKey(parsePublicKey(text))).toBe(text);
+			parsePublicKeyFile(text);
+		});
+		expect(outcomes).toEqual(expect.arrayContaining(["KEY_MALFORMED", "KEY_ID_MISMATCH", "value"]));
+	});
+
+	test("secret key files and seed lines", async () => {
+		const outcomes = await fuzz(Buffer.from(SECRET_FILE), async (bytes) => {
+			const text = bytes.toString("latin1");
+			publicKeyOfSecretFile(text);
+			// A mutated cost within the limits is allowed to take its second; not in this loop.
+			if (Number(/ m=(\d+) /.exec(text)?.[1]) >= 4096) return;
+			await decryptSecretKey(text, "pass");
+			expect(text).toBe(SECRET_FILE);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["KEY_MALFORMED", "KEY_ID_MISMATCH", "KEY_WRONG_PASSPHRASE"]),
+		);
+		const seeds = await fuzz(Buffer.from(seedLine), async (bytes) => {
+			await parseSeed(bytes.toString("latin1"));
+		});
+		expect(seeds).toEqual(expect.arrayContaining(["KEY_MALFORMED", "value"]));
+	});
+});
+
+/** Runs `parse` on mutations of `original`; the distinct outcomes. Anything but a value or a SigningError fails with its input. */
+async function fuzz(original: Buffer, parse: (bytes: Buffer) => unknown): Promise<string[]> {
+	const random = randomOf(SEED);
+	const outcomes = new Set<string>();
+	for (let run = 0; run < RUNS; run++) {
+		const bytes = mutate(original, random);
+		try {
+			await parse(bytes);
+			outcomes.add("value");
+		} catch (error) {
+			if (!(error instanceof SigningError)) {
+				throw new Error(`run ${run}: ${JSON.stringify(bytes.toString("latin1"))}`, { cause: error });
+			}
+			expect(error.message).toMatch(/^[\x20-\x7e…]*$/);
+			outcomes.add(error.code);
+		}
+	}
+	return [...outcomes];
+}
+
+type Random = (below: number) => number;
+
+/** xorshift32: any generator does, as long as a seed repeats it. */
+function randomOf(seed: number): Random {
+	let state = seed >>> 0 || 1;
+	return (below) => {
+		state ^= state << 13;
+		state ^= state >>> 17;
+		state ^= state << 5;
+		state >>>= 0;
+		return state % below;
+	};
+}
+
+const TOKENS = [
+	"{",
+	"}",
+	"[",
+	"]",
+	'"',
+	",",
+	":",
+	"null",
+	"0",
+	"-1",
+	"1e9",
+	"\\u0000",
+	"__proto__",
+	"\n",
+	" ",
+	"9",
+	"a",
+	"A",
+	"=",
+	"\u00e9",
+	"*",
+];
+
+function mutate(original: Buffer, random: Random): Buffer {
+	let bytes = original;
+	for (let times = 1 + random(3); times > 0; times--) {
+		const at = random(bytes.length + 1);
+		const end = Math.min(bytes.length, at + 1 + random(random(2) === 0 ? 4 : 200));
+		const replacements = [
+			Buffer.of(random(256)),
+			Buffer.from(TOKENS[random(TOKENS.length)]!),
+			Buffer.alloc(0),
+			Buffer.concat([bytes.subarray(at, end), bytes.subarray(at, end)]),
+			Buffer.from("0123456789abcdefABCXYZ+/".charAt(random(24))),
+		];
+		const kind = random(replacements.length);
+		// A single byte takes a single byte's place, so that many mutations stay well-formed and get past the first check.
+		const until = kind === 0 || kind === 4 ? Math.min(bytes.length, at + 1) : end;
+		bytes = Buffer.concat([
+			bytes.subarray(0, at),
+			replacements[kind]!,
+			bytes.subarray(kind === 1 && random(2) === 0 ? at : until),
+		]);
+	}
+	return bytes;
+}
