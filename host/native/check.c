@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One function of a plan from the store to loaded and proved, in the order of trust. Attaches nothing. */
+#include <string.h>
+#include <bpf/libbpf.h>
+#include "kfn-load.h"
+
+/* Nothing of the manifest is parsed before its digest and its signatures are right. */
+static int manifest_open(const struct function_spec *spec, int store, struct manifest *out)
+{
+	struct buf bytes __buf = { 0 }, signatures __buf = { 0 };
+	struct publisher publisher;
+	char digest[DIGEST_LEN + 1];
+
+	if (store_read(store, "kfn.json", MAX_MANIFEST, &bytes) ||
+	    store_read(store, "kfn.sig.json", MAX_SIGNATURES, &signatures))
+		return -1;
+	sha256_hex(bytes.data, bytes.len, digest);
+	if (strcmp(digest, spec->manifest_sha256))
+		return fail(LOAD_MANIFEST_DIGEST, "the store is damaged or tampered with; install the bundle again",
+			    "the stored manifest of %s is not the planned one", spec->bundle);
+	return publisher_for(spec->bundle, &publisher) ?: verify_signatures(&bytes, &signatures, &publisher) ?:
+	       fault("verified") ?: manifest_parse(&bytes, spec, out);
+}
+
+static int vectors_check(int store, struct checked *out)
+{
+	json_t *names __json = json_object(), *item;
+	size_t i;
+
+	json_array_foreach(out->manifest.vectors, i, item) {
+		struct buf file __buf = { 0 };
+
+		if (manifest_file(&out->manifest, store, json_string_value(item), &file) ||
+		    vectors_run(&file, json_string_value(item), out->variant.program.name, out->loaded.prog_fd, names))
+			return -1;
+	}
+	out->vectors = json_object_size(names);
+	return fault("vectors");
+}
+
+static int function_prove(const struct function_spec *spec, struct checked *out)
+{
+	int store __close = store_open(spec->sha256);
+	struct buf object __buf = { 0 };
+
+	if (store < 0 || manifest_open(spec, store, &out->manifest) || variant_choose(&out->manifest, &out->variant) ||
+	    manifest_file(&out->manifest, store, out->variant.object, &object) ||
+	    object_load(&object, &out->manifest, &out->variant, &out->loaded) || fault("loaded"))
+		return -1;
+	return vectors_check(store, out);
+}
+
+int function_check(const struct function_spec *spec, struct checked *out)
+{
+	if (!function_prove(spec, out))
+		return 0;
+	fail_detail("function", json_string(spec->function));
+	fail_detail("scope", json_string(spec->scope));
+	return -1;
+}
+
+json_t *checked_json(const struct function_spec *spec, const struct checked *checked)
+{
+	const struct program_spec *program = &checked->variant.program;
+
+	return json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:[{s:s, s:s, s:I, s:s?, s:o, s:I}], s:{s:I}}",
+			 "function", spec->function, "abi", (json_int_t)spec->abi, "scope", spec->scope,
+			 "bundle", "name", spec->bundle, "version", spec->version, "sha256", spec->sha256,
+			 "tag", spec->tag, "variant", checked->variant.name, "verified", "loader",
+			 "programs", "name", program->name, "section", program->section,
+			 "insns", (json_int_t)program->insns, "insnsDigest", program->insns_digest,
+			 "kernelTag", hex_json(checked->loaded.tag, KERNEL_TAG_SIZE),
+			 "verifiedInsns", (json_int_t)checked->loaded.verified_insns,
+			 "vectors", "run", (json_int_t)checked->vectors);
+}
+
+void checked_free(struct checked *checked)
+{
+	bpf_object__close(checked->loaded.object);
+	json_decref(checked->manifest.root);
+	memset(checked, 0, sizeof(*checked));
+}
+
+int cmd_check(const char *path)
+{
+	json_t *functions __json = json_array();
+	struct checked checked = { 0 };
+	static struct plan plan;
+	int err = plan_read(path, &plan);
+	size_t i;
+
+	for (i = 0; !err && i < plan.count; i++) {
+		err = function_check(&plan.functions[i], &checked);
+		if (!err)
+			json_array_append_new(functions, checked_json(&plan.functions[i], &checked));
+		checked_free(&checked);
+	}
+	plan_free(&plan);
+	return err ?: answer(json_pack("{s:O}", "functions", functions));
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is pinned and what else holds the hook, as the kernel reports it now. Changes nothing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include "kfn-load.h"
+
+/* bpf_prog_info.load_time is in ns since boot, CLOCK_BOOTTIME. */
+static json_int_t unix_seconds(uint64_t since_boot)
+{
+	struct timespec now, boot;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return ((int64_t)(now.tv_sec - boot.tv_sec) * 1000000000 + (now.tv_nsec - boot.tv_nsec) + (int64_t)since_boot) /
+	       1000000000;
+}
+
+/* Program names are set by whoever loaded them. */
+static json_t *name_json(struct bpf_prog_info *info)
+{
+	info->name[sizeof(info->name) - 1] = 0;
+	plain(info->name);
+	return json_string(info->name);
+}
+
+static json_t *program_json(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return NULL;
+	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I}", "name", name_json(&info), "id", (json_int_t)info.id,
+			 "kernelTag", hex_json(info.tag, KERNEL_TAG_SIZE), "loadedAt", unix_seconds(info.load_time),
+			 "verifiedInsns", (json_int_t)info.verified_insns, "jitedBytes", (json_int_t)info.jited_prog_len,
+			 "runCount", (json_int_t)info.run_cnt, "runNanoseconds", (json_int_t)info.run_time_ns);
+}
+
+/* programs: what the link runs, even when that is not what is pinned. */
+static json_t *pin_json(const struct pin *pin)
+{
+	int fd __close = pin->link_fd < 0 ? -1 : bpf_prog_get_fd_by_id(pin->link_prog_id);
+	json_t *programs = json_array(), *link = json_null();
+
+	if (fd >= 0)
+		json_array_append_new(programs, program_json(fd));
+	if (pin->link_fd >= 0)
+		link = json_pack("{s:I, s:s, s:I, s:b}", "id", (json_int_t)pin->link_id, "type", "netns",
+				 "netnsInode", (json_int_t)pin->netns_inode, "alive", pin->netns_inode != 0);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "function", pin->function, "scope", pin->scope, "link", link,
+			 "programs", programs, "pinnedProgramId",
+			 pin->prog_fd < 0 ? json_null() : json_integer(pin->prog_id));
+}
+
+static bool ours(const struct pin *pins, size_t count, uint64_t inode, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (pins[i].netns_inode == inode && pins[i].link_prog_id == id)
+			return true;
+	return false;
+}
+
+static int foreign_add(json_t *list, const char *scope, const struct netns *netns, const struct pin *pins, size_t count)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t id, len = sizeof(info);
+	int fd __close = -1;
+
+	if (netns_attached(netns, &id))
+		return -1;
+	if (!id || ours(pins, count, netns->inode, id))
+		return 0;
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd == -ENOENT)			/* it went away since */
+		return 0;
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return fail_errno(LOAD_KERNEL_REFUSED, fd < 0 ? -fd : errno, "program %u cannot be inspected", id);
+	return json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o}", "scope", scope, "hook", "flow_dissector",
+						     "programId", (json_int_t)id, "name", name_json(&info),
+						     "kernelTag", hex_json(info.tag, KERNEL_TAG_SIZE)))
+	       ? fail(LOAD_USAGE, NULL, "a namespace's path is not UTF-8") : 0;
+}
+
+static int foreign_in_scope(json_t *list, const char *scope, const struct pin *pins, size_t count)
+{
+	struct netns netns;
+	int err = netns_open(scope, &netns);
+
+	if (!err) {
+		err = foreign_add(list, scope, &netns, pins, count);
+		close_fd(&netns.fd);
+	}
+	return err;
+}
+
+static bool listed(json_t *list, const char *scope)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		if (!strcmp(json_string_value(json_object_get(entry, "scope")), scope))
+			return true;
+	return false;
+}
+
+static int inspect(char **paths, size_t path_count, const struct pin *pins, size_t count)
+{
+	json_t *list __json = json_array(), *foreign __json = json_array();
+	char scope[MAX_SCOPE + 8];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		json_array_append_new(list, pin_json(&pins[i]));
+		/* A pin whose namespace is gone shows as a dead link, not as a failure. */
+		if (netns_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
+		    foreign_in_scope(foreign, pins[i].scope, pins, count))
+			return -1;
+	}
+	for (i = 0; i < path_count; i++) {
+		if (paths[i][0] != '/' || strlen(paths[i]) > MAX_SCOPE)
+			return fail(LOAD_USAGE, NULL, "--netns takes an absolute path of at most %d bytes", MAX_SCOPE);
+		strcpy(stpcpy(scope, "netns:"), paths[i]);
+		if (!listed(foreign, scope) && foreign_in_scope(foreign, scope, pins, count))
+			return -1;
+	}
+	return answer(json_pack("{s:O, s:O}", "pins", list, "foreign", foreign));
+}
+
+int cmd_inspect(char **paths, size_t path_count)
+{
+	struct pin *pins = NULL;
+	size_t count = 0, i;
+	int err = bpffs_check() ?: pin_walk(&pins, &count) ?: inspect(paths, path_count, pins, count);
+
+	for (i = 0; i < count; i++)
+		pin_close(&pins[i]);
+	free(pins);
+	return err;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of kfn-load say to each other. Every function returns 0, or -1 after fail(). */
+#ifndef KFN_LOAD_H
+#define KFN_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <limits.h>
+#include <unistd.h>
+#include <jansson.h>
+#include "errors.h"
+
+#define MAX_PLAN	(1024 * 1024)
+#define MAX_MANIFEST	(1024 * 1024)
+#define MAX_PUBLISHERS	(1024 * 1024)
+#define MAX_SIGNATURES	(64 * 1024)
+#define MAX_FILE	(16 * 1024 * 1024)	/* one file of a bundle */
+#define MAX_FUNCTIONS	256
+#define MAX_KEYS	64
+#define MAX_VECTORS	4096
+#define MAX_PACKET	16384
+#define MAX_SCOPE	255			/* encoded: a file name of bpffs */
+#define DIGEST_LEN	64			/* sha256 in lowercase hex */
+#define KERNEL_TAG_SIZE	8			/* bpf_prog_info.tag */
+#define FLOW_KEYS_SIZE	56			/* struct bpf_flow_keys, linux/bpf.h */
+
+struct buf {
+	unsigned char *data;			/* one NUL follows data[len - 1] */
+	size_t len;
+};
+
+static inline void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+void buf_free(struct buf *buf);
+static inline void json_put(json_t **value) { json_decref(*value); }
+#define __close	__attribute__((cleanup(close_fd)))
+#define __json	__attribute__((cleanup(json_put)))
+#define __buf	__attribute__((cleanup(buf_free)))
+
+/* errors.c: the first fail() of a run is what the caller is told; later ones follow from it. */
+int fail(enum load_code code, const char *hint, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int fail_errno(enum load_code code, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void fail_detail(const char *key, json_t *value);	/* belongs to the last fail(); takes the reference */
+const char *last_failure(void);				/* the last message, also one that was not the first */
+void fail_undone(json_t *failed);			/* what could not be undone, into details; takes the reference */
+void plain(char *text);
+int answer(json_t *fields);				/* prints {"ok":true,…}; takes the reference */
+int answer_failure(void);				/* prints {"ok":false,…}; returns the exit code */
+json_t *errors_json(void);
+
+/* json.c */
+json_t *json_open(const struct buf *buf, enum load_code code, const char *what);
+int unpack(enum load_code code, const char *what, json_t *value, const char *fmt, ...);
+
+/* grammar.c: the small languages of the formats */
+bool is_digest(const char *text);
+bool is_tag(const char *text);
+bool is_name(const char *text);
+bool is_path(const char *text);
+bool is_scope(const char *text);
+bool is_text(const char *text, size_t max);
+void sha256_hex(const void *data, size_t len, char out[DIGEST_LEN + 1]);
+json_t *hex_json(const void *data, size_t len);
+int hex_read(const char *text, size_t max, unsigned char *out, size_t *len);
+
+/* file.c */
+extern const char *root_dir;				/* --root */
+int file_read(const char *path, size_t max, struct buf *out);
+int stdin_read(size_t max, struct buf *out);
+int store_open(const char *sha256);			/* a descriptor of the bundle's folder */
+int store_read(int store, const char *path, size_t max, struct buf *out);
+
+/* plan.c */
+struct function_spec {
+	const char *function, *scope, *bundle, *version, *sha256, *manifest_sha256, *tag;
+	long long abi;
+};
+struct plan {
+	json_t *root;					/* owns every string below */
+	size_t count;
+	struct function_spec functions[MAX_FUNCTIONS];
+};
+int plan_read(const char *path, struct plan *plan);	/* "-" is stdin */
+void plan_free(struct plan *plan);
+
+/* trust.c: who may sign a bundle name */
+struct publisher {
+	long long threshold;
+	size_t count;
+	struct {
+		char keyid[DIGEST_LEN + 1];
+		unsigned char bytes[32];
+	} keys[MAX_KEYS];
+};
+int publisher_for(const char *name, struct publisher *out);
+
+/* verify.c: DSSE over the exact manifest bytes */
+int verify_signatures(const struct buf *manifest, const struct buf *signatures, const struct publisher *publisher);
+
+/* manifest.c: read only after verify_signatures() */
+struct program_spec {
+	const char *name, *section, *type, *hook;
+	const char *insns_digest;			/* NULL: the program has relocations */
+	long long insns;
+};
+struct variant {
+	const char *name, *object, *kernel;
+	json_t *features;
+	struct program_spec program;
+};
+struct manifest {
+	json_t *root, *variants, *vectors, *files;
+	const char *function, *tag;
+	long long abi;
+};
+int manifest_parse(const struct buf *bytes, const struct function_spec *spec, struct manifest *out);
+int manifest_variant(const struct manifest *manifest, size_t index, struct variant *out);
+int manifest_file(const struct manifest *manifest, int store, const char *path, struct buf *out);
+
+/* probe.c */
+enum have { HAVE_NO, HAVE_YES, HAVE_UNKNOWN };
+struct probe {
+	enum have have;
+	int err;					/* the errno behind an unknown */
+	char reason[160];
+};
+struct kernel_version { unsigned int part[3]; };
+struct kernel_version kernel_running(void);
+int kernel_compare(struct kernel_version a, struct kernel_version b);
+int kernel_range(const char *range, bool *fits);	/* -1 without fail(): not a range */
+struct probe probe_feature(const char *feature);
+int variant_choose(const struct manifest *manifest, struct variant *out);
+int cmd_probe(void);
+
+/* object.c */
+struct bpf_object;
+struct loaded {
+	struct bpf_object *object;
+	int prog_fd;					/* borrowed from object */
+	unsigned char tag[KERNEL_TAG_SIZE];
+	uint32_t id, verified_insns;
+};
+int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
+		struct loaded *out);
+void silence_libbpf(void);
+
+/* vectors.c */
+int packet_run(int prog_fd, const void *data, size_t len, uint32_t flags, uint32_t *retval,
+	       unsigned char out[FLOW_KEYS_SIZE]);
+int vectors_run(const struct buf *file, const char *path, const char *program, int prog_fd, json_t *names);
+
+/* check.c: one function of a plan, from store to loaded and proved, not attached */
+struct checked {
+	struct manifest manifest;
+	struct variant variant;
+	struct loaded loaded;
+	size_t vectors;
+};
+int function_check(const struct function_spec *spec, struct checked *out);
+json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
+void checked_free(struct checked *checked);
+int cmd_check(const char *plan);
+
+/* netns.c */
+struct netns {
+	int fd;
+	uint64_t inode;
+};
+int netns_open(const char *scope, struct netns *out);
+int netns_path_open(const char *path, struct netns *out);
+int netns_attached(const struct netns *netns, uint32_t *prog_id);	/* 0: nothing holds the hook */
+bool netns_exists(const char *scope);
+uint64_t netns_root_inode(void);
+
+/* pin.c: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new} */
+struct pin {
+	char function[65], scope[MAX_SCOPE + 1];
+	int link_fd, prog_fd, new_fd;			/* -1: no such pin */
+	uint32_t link_id, link_prog_id, netns_inode;	/* netns_inode 0: the link is dead */
+	uint32_t prog_id, new_id;
+};
+bool scope_encode(const char *scope, char out[MAX_SCOPE + 1]);
+bool bpffs_mounted(void);
+int bpffs_check(void);
+int pin_open(const char *function, const char *scope, struct pin *out);
+int pin_walk(struct pin **pins, size_t *count);
+int pin_current(const struct pin *pin);			/* the fd of the pinned program that the link runs; -1: neither */
+int pin_dir_make(const struct pin *pin);
+int pin_put(const struct pin *pin, int fd, const char *leaf);
+int pin_rename(const struct pin *pin, const char *from, const char *to);
+int pin_unlink(const struct pin *pin, const char *leaf);
+int pin_dir_drop(const struct pin *pin);
+void pin_close(struct pin *pin);
+
+/* apply.c, inspect.c, replay.c, lock.c */
+int cmd_apply(const char *plan);
+int cmd_inspect(char **netns_paths, size_t count);
+int cmd_replay(const char *function, const char *scope);
+int cmd_lock(void);
+
+/* fault.c: nothing but `return 0` unless built with -DKFN_FAULTS */
+#ifdef KFN_FAULTS
+int fault(const char *point);
+json_t *faults_json(void);
+#else
+static inline int fault(const char *point) { (void)point; return 0; }
+#endif
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kfn-load: the only code of kfn that calls bpf(). Reads its arguments here; docs/formats/loader.md says what it answers. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sodium.h>
+#include "kfn-load.h"
+
+#define VERSION "0.1.0"
+
+static int usage(const char *problem)
+{
+	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | check PLAN | apply PLAN | "
+		    "inspect [--netns PATH]… | replay FUNCTION SCOPE", "%s", problem);
+}
+
+static int inspect_args(int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; 2 * i < argc; i++) {
+		if (strcmp(argv[2 * i], "--netns") || 2 * i + 1 == argc)
+			return usage("inspect takes only --netns PATH");
+		argv[i] = argv[2 * i + 1];
+	}
+	return cmd_inspect(argv, i);
+}
+
+static int command(const char *name, int argc, char **argv)
+{
+	if (!strcmp(name, "inspect"))
+		return inspect_args(argc, argv);
+	if (!strcmp(name, "check") && argc == 1)
+		return cmd_check(argv[0]);
+	if (!strcmp(name, "apply") && argc == 1)
+		return cmd_apply(argv[0]);
+	if (!strcmp(name, "replay") && argc == 2)
+		return cmd_replay(argv[0], argv[1]);
+	if (!strcmp(name, "version") && !argc)
+		return answer(json_pack("{s:s}", "version", VERSION));
+	if (!strcmp(name, "errors") && !argc)
+		return answer(errors_json());
+	if (!strcmp(name, "lock") && !argc)
+		return cmd_lock();
+	if (!strcmp(name, "probe") && !argc)
+		return cmd_probe();
+#ifdef KFN_FAULTS
+	if (!strcmp(name, "faults") && !argc)
+		return answer(faults_json());
+#endif
+	return usage("no such command, or not with these arguments");
+}
+
+static int run(int argc, char **argv)
+{
+	int i = 1;
+
+	if (argc > 2 && !strcmp(argv[1], "--root")) {
+		if (argv[2][0] != '/' || strlen(argv[2]) > 1024)
+			return usage("--root takes an absolute path of at most 1024 bytes");
+		root_dir = strcmp(argv[2], "/") ? argv[2] : "";
+		i = 3;
+	}
+	return i < argc ? command(argv[i], argc - i - 1, argv + i + 1) : usage("no command");
+}
+
+int main(int argc, char **argv)
+{
+	umask(077);
+	silence_libbpf();
+	if (sodium_init() < 0)
+		fail(LOAD_INTERNAL, NULL, "libsodium does not start");
+	else if (!run(argc, argv))
+		return 0;
+	return answer_failure();
+}

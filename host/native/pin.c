@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pins: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new}. `prog` is pinned before its link and `prog-new`
+ * before the link turns to it, so after a kill at any point the link's program is one of the two, or there is no link.
+ * Touches nothing outside that folder.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+#include <bpf/bpf.h>
+#include "kfn-load.h"
+
+#define PINS "sys/fs/bpf/kfn"
+
+/* bpffs refuses dots in names (kernel/bpf/inode.c, bpf_lookup), so all but [A-Za-z0-9:_-] becomes %XX. */
+bool scope_encode(const char *scope, char out[MAX_SCOPE + 1])
+{
+	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-";
+	size_t at = 0;
+
+	for (; *scope; scope++) {
+		if (at + 3 > MAX_SCOPE)
+			return false;
+		if (strchr(kept, *scope))
+			out[at++] = *scope;
+		else
+			at += sprintf(out + at, "%%%02X", (unsigned char)*scope);
+	}
+	out[at] = 0;
+	return true;
+}
+
+/* The scope that encodes to exactly this name. */
+static bool scope_decode(const char *name, char out[MAX_SCOPE + 1])
+{
+	const char *whole = name;
+	char again[MAX_SCOPE + 1];
+	unsigned int byte;
+	size_t at;
+
+	for (at = 0; *name && at < MAX_SCOPE; at++) {
+		const char *digits = name + 1;
+
+		out[at] = *name++;
+		if (out[at] != '%')
+			continue;
+		if (!digits[0] || !digits[1] || sscanf(digits, "%2x", &byte) != 1)
+			return false;
+		out[at] = (char)byte;
+		name += 2;
+	}
+	out[at] = 0;
+	return !*name && is_scope(out) && scope_encode(out, again) && !strcmp(again, whole);
+}
+
+static void pin_path(const struct pin *pin, const char *leaf, char out[PATH_MAX])
+{
+	char encoded[MAX_SCOPE + 1];
+
+	scope_encode(pin->scope, encoded);
+	snprintf(out, PATH_MAX, "%s/" PINS "/%s/%s%s%s", root_dir, pin->function, encoded, *leaf ? "/" : "", leaf);
+}
+
+bool bpffs_mounted(void)
+{
+	char path[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s/sys/fs/bpf", root_dir);
+	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
+int bpffs_check(void)
+{
+	if (bpffs_mounted())
+		return 0;
+	return fail(LOAD_BPFFS_NOT_MOUNTED, "mount -t bpf bpf /sys/fs/bpf", "no bpffs is mounted at %s/sys/fs/bpf", root_dir);
+}
+
+static int leaf_open(const struct pin *pin, const char *leaf, int *fd)
+{
+	char path[PATH_MAX];
+
+	pin_path(pin, leaf, path);
+	*fd = bpf_obj_get(path);
+	if (*fd >= 0 || *fd == -ENOENT)
+		return 0;
+	return fail_errno(LOAD_PIN_INVALID, -*fd, "%s", path);
+}
+
+static int prog_id(int fd, uint32_t *id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int err = fd < 0 ? 0 : bpf_obj_get_info_by_fd(fd, &info, &len);
+
+	*id = info.id;
+	return err ? fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned program cannot be inspected") : 0;
+}
+
+static int link_look(struct pin *pin)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int err = pin->link_fd < 0 ? 0 : bpf_obj_get_info_by_fd(pin->link_fd, &info, &len);
+
+	if (err)
+		return fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned link cannot be inspected");
+	if (pin->link_fd >= 0 && (info.type != BPF_LINK_TYPE_NETNS || info.netns.attach_type != BPF_FLOW_DISSECTOR))
+		return fail(LOAD_PIN_INVALID, NULL, "the pinned link of %s in %s is not a flow dissector's", pin->function,
+			    pin->scope);
+	pin->link_id = info.id;
+	pin->link_prog_id = info.prog_id;
+	pin->netns_inode = info.netns.netns_ino;
+	return 0;
+}
+
+int pin_open(const char *function, const char *scope, struct pin *out)
+{
+	*out = (struct pin){ .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
+	snprintf(out->function, sizeof(out->function), "%s", function);
+	snprintf(out->scope, sizeof(out->scope), "%s", scope);
+	if (leaf_open(out, "link", &out->link_fd) || leaf_open(out, "prog", &out->prog_fd) ||
+	    leaf_open(out, "prog-new", &out->new_fd) || link_look(out) || prog_id(out->prog_fd, &out->prog_id) ||
+	    prog_id(out->new_fd, &out->new_id)) {
+		pin_close(out);
+		return -1;
+	}
+	return 0;
+}
+
+void pin_close(struct pin *pin)
+{
+	close_fd(&pin->link_fd);
+	close_fd(&pin->prog_fd);
+	close_fd(&pin->new_fd);
+}
+
+int pin_current(const struct pin *pin)
+{
+	if (pin->link_fd < 0)
+		return -1;
+	if (pin->prog_fd >= 0 && pin->prog_id == pin->link_prog_id)
+		return pin->prog_fd;
+	return pin->new_fd >= 0 && pin->new_id == pin->link_prog_id ? pin->new_fd : -1;
+}
+
+static int visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+/* The sorted names in a folder; 0 of them when it does not exist. */
+static int names_in(const char *path, struct dirent ***names)
+{
+	int count = scandir(path, names, visible, alphasort);
+
+	if (count >= 0)
+		return count;
+	*names = NULL;
+	return errno == ENOENT ? 0 : fail_errno(LOAD_PIN_INVALID, errno, "%s", path);
+}
+
+static int walk_function(const char *function, struct pin **pins, size_t *count)
+{
+	char path[PATH_MAX], scope[MAX_SCOPE + 1];
+	struct dirent **names;
+	int total, i, err = 0;
+
+	snprintf(path, sizeof(path), "%s/" PINS "/%s", root_dir, function);
+	total = names_in(path, &names);
+	for (i = 0; i < total; i++) {
+		struct pin *grown = err ? NULL : realloc(*pins, (*count + 1) * sizeof(**pins));
+
+		if (grown)
+			*pins = grown;
+		if (!err && (!is_name(function) || !scope_decode(names[i]->d_name, scope)))
+			err = fail(LOAD_PIN_INVALID, "remove what does not belong there", "%s/%s is not a function's pin folder",
+				   path, names[i]->d_name);
+		else if (!err && grown)
+			err = pin_open(function, scope, &grown[(*count)++]);
+		free(names[i]);
+	}
+	free(names);
+	return total < 0 ? -1 : err;
+}
+
+int pin_walk(struct pin **pins, size_t *count)
+{
+	struct dirent **names;
+	char path[PATH_MAX];
+	int total, i, err = 0;
+
+	*pins = NULL;
+	*count = 0;
+	snprintf(path, sizeof(path), "%s/" PINS, root_dir);
+	total = names_in(path, &names);
+	for (i = 0; i < total; i++) {
+		err = err ?: walk_function(names[i]->d_name, pins, count);
+		free(names[i]);
+	}
+	free(names);
+	return total < 0 ? -1 : err;
+}
+
+/* The folders above it as well; each may be there already. */
+int pin_dir_make(const struct pin *pin)
+{
+	char path[PATH_MAX], *at;
+
+	pin_path(pin, "", path);
+	for (at = path + strlen(root_dir) + strlen("/sys/fs/bpf/"); at; ) {
+		at = strchr(at, '/');
+		if (at)
+			*at = 0;
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be made", path);
+		if (at)
+			*at++ = '/';
+	}
+	return 0;
+}
+
+int pin_put(const struct pin *pin, int fd, const char *leaf)
+{
+	char path[PATH_MAX];
+	int err;
+
+	pin_path(pin, leaf, path);
+	err = bpf_obj_pin(fd, path);
+	return err ? fail_errno(LOAD_PIN_FAILED, -err, "%s cannot be pinned", path) : 0;
+}
+
+int pin_rename(const struct pin *pin, const char *from, const char *to)
+{
+	char old[PATH_MAX], new[PATH_MAX];
+
+	pin_path(pin, from, old);
+	pin_path(pin, to, new);
+	return rename(old, new) ? fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be renamed", old) : 0;
+}
+
+int pin_unlink(const struct pin *pin, const char *leaf)
+{
+	char path[PATH_MAX];
+
+	pin_path(pin, leaf, path);
+	if (!unlink(path) || errno == ENOENT)
+		return 0;
+	return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
+}
+
+/* The scope's folder, and the function's when that was the last scope. */
+int pin_dir_drop(const struct pin *pin)
+{
+	char path[PATH_MAX];
+
+	pin_path(pin, "", path);
+	if (rmdir(path) && errno != ENOENT)
+		return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
+	*strrchr(path, '/') = 0;
+	if (rmdir(path) && errno != ENOENT && errno != ENOTEMPTY)
+		return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
+	return 0;
+}
