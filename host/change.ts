@@ -1,0 +1,244 @@
+// The one way from the current plan to the next: an ordered list of steps as data, each with what its failure means.
+// Refuses to leave the host between two generations: whatever fails before the commit is taken back by recovery.
+import type { Bundle } from "#bundle/bundle.ts";
+import { codeOf, HostError, withDetails } from "./errors.ts";
+import { currentGeneration, pointTo, readPlan, writeApplied, writePlan } from "./generations.ts";
+import type { OnStep } from "./host.ts";
+import { dropJournal, writeJournal } from "./journal.ts";
+import type { ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
+import type { HostLock } from "./lock.ts";
+import { appendLog, tryLog } from "./log.ts";
+import { emptyPlan, keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { type Recovery, recover, runnable, sweep } from "./recover.ts";
+import { type ChangeReport, reportOf } from "./report.ts";
+import { importBundle } from "./store.ts";
+
+/** A change that a verb asks for. */
+export interface ChangeSpec {
+	/** One line for `plan.json` and the log: "upgrade flow-dissector 1.0.0 → 1.0.1". */
+	readonly reason: string;
+	/** What shall be active afterwards, in the plan's order. */
+	readonly functions: readonly PlanFunction[];
+	/** Verified bundles to import; those that `functions` names and the store already has need not be here. */
+	readonly bundles: readonly Bundle[];
+	/** Keys of functions that must run for the change to succeed, even where their namespace is gone. */
+	readonly required: ReadonlySet<string>;
+	/** What recovery did before this change. */
+	readonly recovery: Recovery;
+	readonly onStep?: OnStep | undefined;
+}
+
+/**
+ * One step of a change. `failure` says what its failing means: `sweep`: nothing reached the kernel, remove the leavings;
+ * `recover`: re-establish the current generation; `stands`: the change is committed, and the failure is a warning.
+ */
+export interface ChangeStep {
+	readonly step: StepName;
+	readonly detail: string;
+	readonly failure: "sweep" | "recover" | "stands";
+}
+
+export type StepName =
+	| "import"
+	| "preflight"
+	| "write"
+	| "journal"
+	| "apply"
+	| "check"
+	| "record"
+	| "commit"
+	| "finish"
+	| "log";
+
+interface Running {
+	readonly lock: HostLock;
+	readonly spec: ChangeSpec;
+	readonly from: Plan;
+	readonly next: Plan;
+	/** `next` without what cannot run because its namespace is gone. */
+	readonly effective: Plan;
+	readonly gone: readonly PlanFunction[];
+	readonly warnings: string[];
+	checked: CheckAnswer | undefined;
+	applied: ApplyAnswer | undefined;
+}
+
+/** The steps of a change, in the order that keeps the old generation the truth until the commit. */
+export function planSteps(
+	spec: Pick<ChangeSpec, "bundles" | "functions">,
+	from: number,
+	to: number,
+): ChangeStep[] {
+	const bundles = spec.bundles.map(({ manifest }) => `${manifest.name} ${manifest.version}`).join(", ");
+	return [
+		...(bundles === "" ? [] : [{ step: "import", detail: bundles, failure: "sweep" } as const]),
+		...(spec.functions.length === 0
+			? []
+			: [{ step: "preflight", detail: "verify, load and try without attaching", failure: "sweep" } as const]),
+		{ step: "write", detail: `generation ${to}`, failure: "sweep" },
+		{ step: "journal", detail: `${from} → ${to}`, failure: "recover" },
+		{ step: "apply", detail: "swap in the kernel", failure: "recover" },
+		{ step: "check", detail: "compare the kernel with the plan", failure: "recover" },
+		{ step: "record", detail: "what the loader saw", failure: "recover" },
+		{ step: "commit", detail: `generation ${to} is current`, failure: "recover" },
+		{ step: "finish", detail: "drop the journal", failure: "stands" },
+		{ step: "log", detail: "log.jsonl", failure: "stands" },
+	];
+}
+
+/**
+ * Changes what runs, and says what was done.
+ *
+ * Any failure before the commit leaves, or by recovery re-establishes, the old generation, and is thrown as it came;
+ * where recovery failed too, `details.recovery` says why, and the next changing command recovers first. A failure after
+ * the commit is a warning in the report.
+ */
+export async function change(lock: HostLock, spec: ChangeSpec): Promise<ChangeReport> {
+	const running = begin(lock, spec);
+	for (const step of planSteps(spec, running.from.generation, running.next.generation)) {
+		spec.onStep?.({ step: step.step, detail: step.detail });
+		try {
+			await RUN[step.step](running);
+		} catch (error) {
+			if (step.failure === "stands" || committed(running, step)) {
+				running.warnings.push(`${step.step}: ${(error as Error).message}`);
+			} else {
+				throw await takeBack(running, step, error);
+			}
+		}
+	}
+	return reportOf(running);
+}
+
+const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>> = {
+	import({ lock, spec }) {
+		for (const bundle of spec.bundles) importBundle(lock, bundle);
+	},
+	async preflight(running) {
+		running.checked = await running.lock.host.loader.check(running.effective);
+	},
+	write({ lock, next }) {
+		writePlan(lock, next);
+	},
+	journal({ lock, from, next }) {
+		writeJournal(lock, { from: from.generation, to: next.generation });
+	},
+	async apply(running) {
+		running.applied = await running.lock.host.loader.apply(running.effective, running.lock.fd);
+	},
+	async check(running) {
+		compareWithKernel(running, await look(running));
+	},
+	record({ lock, next, applied }) {
+		const at = lock.host.now().toISOString();
+		const functions = applied?.functions ?? [];
+		writeApplied(lock, { schema: "kfn.applied/1", generation: next.generation, at, functions });
+	},
+	commit({ lock, next }) {
+		pointTo(lock, next.generation);
+	},
+	finish({ lock }) {
+		dropJournal(lock);
+	},
+	log(running) {
+		const { from, next } = running;
+		const { functions, detached } = reportOf(running);
+		appendLog(running.lock, {
+			event: "changed",
+			from: from.generation,
+			to: next.generation,
+			reason: next.reason,
+			functions: [...functions, ...detached.map((entry) => ({ ...entry, step: "detach" }))].map(
+				({ function: name, scope, step }) => ({ function: name, scope, step }),
+			),
+		});
+	},
+};
+
+function begin(lock: HostLock, spec: ChangeSpec): Running {
+	const from = readFrom(lock);
+	const next: Plan = {
+		schema: "kfn.plan/1",
+		generation: from.generation + 1,
+		created: lock.host.now().toISOString(),
+		reason: spec.reason,
+		functions: spec.functions,
+	};
+	const { plan: effective, gone } = runnable(lock.host, next, spec.required);
+	const warnings = [...spec.recovery.warnings];
+	return { lock, spec, from, next, effective, gone, warnings, checked: undefined, applied: undefined };
+}
+
+/** The current plan; a damaged one counts as empty here, so that a rollback can leave it behind. */
+function readFrom(lock: HostLock): Plan {
+	const generation = currentGeneration(lock.host);
+	try {
+		return readPlan(lock.host, generation);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
+		return { ...emptyPlan(), generation };
+	}
+}
+
+async function look({ lock, effective }: Running): Promise<InspectAnswer> {
+	try {
+		return await lock.host.loader.inspect([]);
+	} catch (error) {
+		// Without a bpffs there are no pins: the empty plan is fulfilled, and `kfn remove` works before it is mounted.
+		if (codeOf(error) !== "LOAD_BPFFS_NOT_MOUNTED" || effective.functions.length > 0) throw error;
+		return { ok: true, pins: [], foreign: [] };
+	}
+}
+
+function compareWithKernel(running: Running, seen: InspectAnswer): void {
+	const pins = new Map(seen.pins.map((pin) => [keyOf(pin), pin]));
+	for (const applied of running.applied?.functions ?? []) {
+		const pin = pins.get(keyOf(applied));
+		const tags = pin?.programs.map((program) => program.kernelTag).join();
+		const wanted = applied.programs.map((program) => program.kernelTag).join();
+		if (pin?.link?.alive === true && tags === wanted) continue;
+		throw new HostError("HOST_CHECK_FAILED", `after the change ${keyOf(applied)} does not run as planned`, {
+			hint: "something else changed the kernel at the same time; kfn status shows what runs",
+			details: { function: applied.function, scope: applied.scope, wanted, seen: tags ?? null },
+		});
+	}
+	const planned = new Set(running.effective.functions.map(keyOf));
+	const extra = seen.pins.find((pin) => !planned.has(keyOf(pin)));
+	if (extra !== undefined) {
+		throw new HostError("HOST_CHECK_FAILED", `after the change ${keyOf(extra)} is still pinned`, {
+			details: { function: extra.function, scope: extra.scope },
+		});
+	}
+}
+
+/** "Failed, but it was written": what `current` says now decides, not what the call said. */
+function committed({ lock, next }: Running, step: ChangeStep): boolean {
+	if (step.step !== "commit") return false;
+	try {
+		return currentGeneration(lock.host) === next.generation;
+	} catch {
+		return false;
+	}
+}
+
+/** Undoes by the same recovery that runs after a kill, and returns the error to throw. */
+async function takeBack(running: Running, step: ChangeStep, error: unknown): Promise<unknown> {
+	const { lock, spec, from, next } = running;
+	const failed = {
+		event: "failed",
+		from: from.generation,
+		to: next.generation,
+		reason: spec.reason,
+	} as const;
+	spec.onStep?.({ step: "undo", detail: `${step.step} failed` });
+	try {
+		if (step.failure === "recover") await recover(lock);
+		else sweep(lock);
+	} catch (second) {
+		const recovery = { code: codeOf(second), message: (second as Error).message };
+		const hint = "the host is in the middle of the change; the next changing command recovers first";
+		return withDetails(error, { recovery }, hint);
+	}
+	tryLog(lock, { ...failed, code: codeOf(error), message: (error as Error).message });
+	return error;
+}

@@ -1,0 +1,136 @@
+// Lines up the four views of a host (generation, store, pins, kernel) and names every place where they differ. Pure: refuses to repair.
+import type { Applied } from "./generations.ts";
+import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
+import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+
+export type DriftKind =
+	/** A change was interrupted, or is under way. */
+	| "unfinished-change"
+	/** The store lacks the bundle, or a file of it is not what the manifest names. */
+	| "store"
+	/** The generation has the function; bpffs has no pin of it (after a reboot, say). */
+	| "not-pinned"
+	/** The pin is there, but its link is not attached any more. */
+	| "detached"
+	/** The scope's namespace does not exist. */
+	| "namespace-gone"
+	/** The namespace's file names another namespace than the one that the link is attached to. */
+	| "namespace-replaced"
+	/** The attached program is not the one that the loader verified. */
+	| "other-program"
+	/** A pin below kfn's folder that the generation does not have. */
+	| "unplanned"
+	/** Another program holds the hook in a scope of the generation. */
+	| "foreign-program";
+
+export interface Drift {
+	readonly kind: DriftKind;
+	readonly function: string | null;
+	readonly scope: string | null;
+	readonly message: string;
+	readonly hint: string;
+}
+
+/** What was seen of the host; `kernel` is undefined where the loader could not look. */
+export interface Views {
+	readonly plan: Plan;
+	readonly applied: Applied | undefined;
+	/** Why the store cannot serve a function, by the plan's key. */
+	readonly storeFaults: ReadonlyMap<string, string>;
+	readonly kernel: InspectAnswer | undefined;
+	/** Inode of a scope's namespace as its file names it now; undefined where there is none. */
+	namespaceInode(entry: PlanFunction): number | undefined;
+	readonly unfinished: string | undefined;
+}
+
+const REPAIR = "kfn install of the same bundle attaches it again; kfn remove takes it out of the generation";
+
+/** Every difference between the views, in the order of the plan, then of the pins. */
+export function driftOf(views: Views): Drift[] {
+	const { plan, kernel } = views;
+	const planned = new Set(plan.functions.map(keyOf));
+	return [
+		...unfinishedDrift(views),
+		...plan.functions.flatMap((entry) => [...storeDrift(views, entry), ...kernelDrift(views, entry)]),
+		...(kernel?.pins ?? []).filter((pin) => !planned.has(keyOf(pin))).map(unplannedDrift),
+		...(kernel?.foreign ?? []).map(foreignDrift),
+	];
+}
+
+/** Says whether the kernel runs what the generation says for this function; null where nobody could look. */
+export function isRunning(views: Views, entry: PlanFunction): boolean | null {
+	return views.kernel === undefined ? null : kernelDrift(views, entry).length === 0;
+}
+
+function unfinishedDrift({ unfinished }: Views): Drift[] {
+	if (unfinished === undefined) return [];
+	return [
+		{
+			kind: "unfinished-change",
+			function: null,
+			scope: null,
+			message: `a change is unfinished: ${unfinished}`,
+			hint: "if no kfn is at work, the next changing command recovers",
+		},
+	];
+}
+
+function storeDrift({ storeFaults }: Views, entry: PlanFunction): Drift[] {
+	const fault = storeFaults.get(keyOf(entry));
+	if (fault === undefined) return [];
+	return [at("store", entry, fault, "kfn install of the same bundle repairs the store")];
+}
+
+function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
+	if (views.kernel === undefined) return [];
+	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const inode = views.namespaceInode(entry);
+	if (inode === undefined) {
+		const hint = "kfn remove takes it out of the generation";
+		return [at("namespace-gone", entry, `the namespace of ${entry.scope} is gone`, hint)];
+	}
+	if (pin === undefined)
+		return [at("not-pinned", entry, `${entry.function} is not loaded in ${entry.scope}`, REPAIR)];
+	if (pin.link?.alive !== true)
+		return [at("detached", entry, `${entry.function} is detached from ${entry.scope}`, REPAIR)];
+	if (pin.link.netnsInode !== inode) {
+		return [at("namespace-replaced", entry, `${entry.scope} is another namespace than before`, REPAIR)];
+	}
+	return sameProgram(views.applied, entry, pin)
+		? []
+		: [at("other-program", entry, `another program runs as ${entry.function} in ${entry.scope}`, REPAIR)];
+}
+
+/** The link's program must be the pinned one, and have the kernel tags that the loader saw when it verified. */
+function sameProgram(applied: Applied | undefined, entry: PlanFunction, pin: Pin): boolean {
+	const wanted = applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const seen = pin.programs.map((program) => program.kernelTag).join();
+	const isPinned = pin.programs.some((program) => program.id === pin.pinnedProgramId);
+	return (
+		isPinned && (wanted === undefined || wanted.programs.map((program) => program.kernelTag).join() === seen)
+	);
+}
+
+function unplannedDrift(pin: Pin): Drift {
+	const message = `${pin.function} is pinned for ${pin.scope}, and the generation does not have it`;
+	return at("unplanned", pin, message, "the next changing command detaches it");
+}
+
+function foreignDrift({ scope, hook, programId, name }: ForeignProgram): Drift {
+	return {
+		kind: "foreign-program",
+		function: null,
+		scope,
+		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's holds the hook ${hook} in ${scope}`,
+		hint: "kfn never replaces it: whoever attached it must detach it",
+	};
+}
+
+function at(
+	kind: DriftKind,
+	where: { readonly function: string; readonly scope: string },
+	message: string,
+	hint: string,
+): Drift {
+	return { kind, function: where.function, scope: where.scope, message, hint };
+}

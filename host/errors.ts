@@ -1,0 +1,99 @@
+// The host's own errors and those that the loader reports. Refuses to invent a LOAD_ code: the loader's table owns them.
+
+export const HOST_ERRORS = {
+	HOST_LOCKED: { exit: 1, means: "another kfn is changing this host" },
+	HOST_LOCK_RELEASED: { exit: 70, means: "a lock was used after it had been given back" },
+	HOST_LOADER_MISSING: { exit: 1, means: "the loader's binary cannot be started" },
+	HOST_LOADER_ANSWER: { exit: 70, means: "the loader died, or its answer is not in the documented form" },
+	HOST_DISK_FULL: { exit: 1, means: "a file could not be written because the disk or a quota is full" },
+	HOST_NO_PERMISSION: { exit: 1, means: "the caller may not write below the root" },
+	HOST_IO: { exit: 1, means: "the file system failed a read or a write" },
+	HOST_STORE_MISSING: { exit: 1, means: "a bundle that a generation needs is not in the store" },
+	HOST_STORE_DIGEST: { exit: 3, means: "a stored file is missing, extra, or not what the manifest names" },
+	HOST_STORE_PATH: { exit: 3, means: "a bundle's file would be stored outside its folder" },
+	HOST_PLAN_MALFORMED: { exit: 1, means: "a plan is not in the documented form" },
+	HOST_STATE_MALFORMED: { exit: 1, means: "a file of the host's state is not in the documented form" },
+	HOST_SCOPE_MALFORMED: { exit: 2, means: "a scope is not netns:root or netns:/absolute/path" },
+	HOST_SCOPE_UNSUPPORTED: { exit: 1, means: "the scope is of a kind that this version does not handle" },
+	HOST_SCOPE_UNNAMED: { exit: 2, means: "the caller's network namespace has no name to remember it by" },
+	HOST_ALREADY_INSTALLED: { exit: 1, means: "another version of the bundle is active in the scope" },
+	HOST_NOT_INSTALLED: { exit: 1, means: "the bundle or function is not active where it was looked for" },
+	HOST_FUNCTION_TAKEN: { exit: 1, means: "another bundle provides the function in the scope" },
+	HOST_DOWNGRADE: { exit: 1, means: "an upgrade would go to a lower version" },
+	HOST_SAME_VERSION: { exit: 1, means: "the active bundle has the same version and other bytes" },
+	HOST_AMBIGUOUS_SCOPE: { exit: 2, means: "the function is active in several scopes and none was named" },
+	HOST_NO_GENERATION: { exit: 1, means: "the generation asked for does not exist" },
+	HOST_STILL_ACTIVE: { exit: 1, means: "what is to be purged is still active in another scope" },
+	HOST_CHECK_FAILED: { exit: 1, means: "after a change the kernel did not run what the plan says" },
+	HOST_TRUST_UNKNOWN: { exit: 1, means: "no trusted publisher has the name or key that was to be removed" },
+	HOST_TRUST_THRESHOLD: { exit: 2, means: "a publisher would have fewer keys than its threshold" },
+	HOST_FAULT_MALFORMED: { exit: 2, means: "an injected fault (KFN_FAULT, tests only) is not N:KIND" },
+} as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
+
+export type HostErrorCode = keyof typeof HOST_ERRORS;
+export type Details = Readonly<Record<string, unknown>>;
+export interface ErrorOptions {
+	hint?: string | undefined;
+	details?: Details;
+	cause?: unknown;
+}
+
+/** A refusal by the host. Callers compare `code`, never the message. */
+export class HostError extends Error {
+	readonly code: HostErrorCode;
+	readonly hint: string | undefined;
+	readonly details: Details;
+
+	constructor(code: HostErrorCode, message: string, options: ErrorOptions = {}) {
+		super(plain(message), options.cause === undefined ? {} : { cause: options.cause });
+		this.name = "HostError";
+		this.code = code;
+		this.hint = options.hint;
+		this.details = options.details ?? {};
+	}
+
+	get exit(): 1 | 2 | 3 | 70 {
+		return HOST_ERRORS[this.code].exit;
+	}
+}
+
+/** A failure that `kfn-load` reported: its code, message, hint, details and exit code, unchanged. */
+export class LoaderError extends Error {
+	readonly code: `LOAD_${string}`;
+	readonly hint: string | undefined;
+	readonly details: Details;
+	readonly exit: 1 | 2 | 3 | 70;
+
+	constructor(code: `LOAD_${string}`, message: string, options: ErrorOptions & { exit: 1 | 2 | 3 | 70 }) {
+		super(plain(message), options.cause === undefined ? {} : { cause: options.cause });
+		this.name = "LoaderError";
+		this.code = code;
+		this.hint = options.hint;
+		this.details = options.details ?? {};
+		this.exit = options.exit;
+	}
+}
+
+/** Replaces control characters, so that text from outside can neither move a cursor nor forge a line. */
+export function plain(text: string): string {
+	return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd");
+}
+
+/** The code that an error carries (ours, a colleague's, or Node's), or "" where it has none. */
+export function codeOf(error: unknown): string {
+	const code = (error as { code?: unknown } | null | undefined)?.code;
+	return typeof code === "string" ? code : "";
+}
+
+/**
+ * Lays more into an error's details and, where given, another hint, and returns that same error: code, message, exit and
+ * stack stay those of the failure, whichever folder it came from.
+ */
+export function withDetails<E>(error: E, details: Details, hint?: string): E {
+	if (codeOf(error) === "") return error;
+	const before = (error as { details?: Details }).details;
+	return Object.assign(error as object, {
+		details: { ...before, ...details },
+		...(hint === undefined ? {} : { hint }),
+	}) as E;
+}

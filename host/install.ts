@@ -1,0 +1,91 @@
+// Makes a bundle's function active in one scope. Refuses to replace what is already active there: that is upgrade's job.
+import type { Bundle } from "#bundle/bundle.ts";
+import type { Config } from "#bundle/config.ts";
+import { change } from "./change.ts";
+import { HostError } from "./errors.ts";
+import { readCurrentPlan } from "./generations.ts";
+import type { OnStep } from "./host.ts";
+import type { HostLock } from "./lock.ts";
+import { keyOf, mergeFunctions, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
+import { type Recovery, reapply, recover } from "./recover.ts";
+import { type ChangeReport, unchangedReport } from "./report.ts";
+import { defaultScope, parseScope } from "./scope.ts";
+import { status } from "./status.ts";
+import { importBundle } from "./store.ts";
+import { openVerified, planFunctionOf } from "./verified-bundle.ts";
+
+export interface InstallRequest {
+	/** The archive's bytes; nothing about them is believed. */
+	bundle: Uint8Array | AsyncIterable<Uint8Array>;
+	/** Where; the caller's own network namespace unless given. */
+	scope?: string | undefined;
+	config?: Config | undefined;
+	onStep?: OnStep | undefined;
+}
+
+/**
+ * Verifies the bundle and makes its function active, in a new generation.
+ *
+ * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
+ * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
+ */
+export async function install(lock: HostLock, request: InstallRequest): Promise<ChangeReport> {
+	const { host } = lock;
+	const recovery = await recover(lock, request.onStep);
+	const bundle = await openVerified(host, request.bundle, request.onStep);
+	const scope = request.scope === undefined ? defaultScope(host.namespaces) : parseScope(request.scope);
+	const wanted = planFunctionOf(bundle, scope, request.config);
+	const current = readCurrentPlan(host);
+	const reason = `install ${wanted.bundle.name} ${wanted.bundle.version}`;
+	refuseConflict(current, wanted);
+	if (current.functions.some((entry) => sameFunctions([entry], [wanted]))) {
+		return again(lock, current, bundle, wanted, reason, recovery);
+	}
+	return change(lock, {
+		reason,
+		functions: mergeFunctions(current.functions, new Map([[keyOf(wanted), wanted]])),
+		bundles: [bundle],
+		required: new Set([keyOf(wanted)]),
+		recovery,
+		onStep: request.onStep,
+	});
+}
+
+function refuseConflict(current: Plan, wanted: PlanFunction): void {
+	const here = current.functions.filter((entry) => entry.scope === wanted.scope);
+	const same = here.find((entry) => entry.bundle.name === wanted.bundle.name);
+	const details = { scope: wanted.scope, active: same?.bundle ?? null };
+	if (same !== undefined && same.bundle.sha256 !== wanted.bundle.sha256) {
+		const active = `${same.bundle.name} ${same.bundle.version}`;
+		throw new HostError("HOST_ALREADY_INSTALLED", `${active} is already active in ${wanted.scope}`, {
+			hint: `kfn upgrade ${same.bundle.name} takes up another version`,
+			details,
+		});
+	}
+	const other = here.find((entry) => entry.function === wanted.function && entry !== same);
+	if (other !== undefined) {
+		throw new HostError(
+			"HOST_FUNCTION_TAKEN",
+			`${other.bundle.name} provides ${other.function} in ${other.scope}`,
+			{
+				hint: `kfn remove ${other.bundle.name} first: a function has one provider in a scope`,
+				details: { scope: other.scope, active: other.bundle },
+			},
+		);
+	}
+}
+
+async function again(
+	lock: HostLock,
+	current: Plan,
+	bundle: Bundle,
+	wanted: PlanFunction,
+	reason: string,
+	recovery: Recovery,
+): Promise<ChangeReport> {
+	importBundle(lock, bundle);
+	const { drift } = await status(lock.host);
+	const concerned = drift.some((entry) => entry.function === wanted.function && entry.scope === wanted.scope);
+	if (!concerned) return unchangedReport(current, reason, recovery);
+	return unchangedReport(current, reason, recovery, await reapply(lock, new Set([keyOf(wanted)])));
+}

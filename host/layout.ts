@@ -1,0 +1,47 @@
+// Where everything of kfn lies below one root (design §6). Refuses to look at the environment or the disk: paths only.
+import { join } from "node:path";
+
+/** Every path that host code uses; a path not derived from here is a bug. */
+export interface Layout {
+	readonly root: string;
+	readonly trust: string;
+	readonly publishers: string;
+	readonly state: string;
+	readonly store: string;
+	readonly generations: string;
+	readonly current: string;
+	readonly journal: string;
+	readonly log: string;
+	readonly lock: string;
+	readonly tmp: string;
+	readonly pins: string;
+	storeEntry(sha256: string): string;
+	generation(n: number): string;
+	plan(n: number): string;
+	applied(n: number): string;
+}
+
+/** Derives all paths from `root` ("/" on a real host). */
+export function layoutOf(root: string): Layout {
+	const state = join(root, "var/lib/kfn");
+	const trust = join(root, "etc/kfn/trust");
+	const generation = (n: number) => join(state, "generations", String(n));
+	return {
+		root,
+		trust,
+		publishers: join(trust, "publishers.json"),
+		state,
+		store: join(state, "store"),
+		generations: join(state, "generations"),
+		current: join(state, "current"),
+		journal: join(state, "journal.json"),
+		log: join(state, "log.jsonl"),
+		lock: join(state, "lock"),
+		tmp: join(state, "tmp"),
+		pins: join(root, "sys/fs/bpf/kfn"),
+		storeEntry: (sha256) => join(state, "store", sha256),
+		generation,
+		plan: (n) => join(generation(n), "plan.json"),
+		applied: (n) => join(generation(n), "applied.json"),
+	};
+}

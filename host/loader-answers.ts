@@ -1,0 +1,98 @@
+// The shapes of what `kfn-load` answers (docs/formats/host-state.md names who reads them). Refuses answers that lack what the host relies on.
+import {
+	anything,
+	count,
+	flag,
+	listOf,
+	mapOf,
+	matching,
+	oneOf,
+	open,
+	orNull,
+	type Shape,
+	text,
+} from "./shape.ts";
+
+const program = open({
+	name: text,
+	section: text,
+	insns: count,
+	insnsDigest: orNull(text),
+	kernelTag: text,
+	verifiedInsns: count,
+});
+
+const loaded = {
+	function: text,
+	abi: count,
+	scope: text,
+	bundle: open({ name: text, version: text, sha256: text }),
+	tag: text,
+	variant: text,
+	verified: oneOf("loader", "kernel"),
+	programs: listOf(program),
+	vectors: open({ run: count }),
+};
+
+/** One function that the loader has verified and loaded. */
+export type LoadedFunction = ReturnType<typeof checkedFunction>;
+const checkedFunction = open(loaded);
+
+/** One function of an applied plan: what was done for it, and how long the link call took. */
+export type AppliedFunction = ReturnType<typeof appliedFunction>;
+const appliedFunction = open({ ...loaded, step: oneOf("attach", "replace", "keep") }, { nanoseconds: count });
+
+const pin = open({
+	function: text,
+	scope: text,
+	link: orNull(open({ id: count, type: text, netnsInode: count, alive: flag })),
+	programs: listOf(
+		open(
+			{ name: text, id: count, kernelTag: text },
+			{ loadedAt: count, verifiedInsns: count, jitedBytes: count, runCount: count, runNanoseconds: count },
+		),
+	),
+	pinnedProgramId: orNull(count),
+});
+
+/** One function's pins as the loader found them. */
+export type Pin = ReturnType<typeof pin>;
+
+const foreign = open({ scope: text, hook: text, programId: count }, { name: text, kernelTag: text });
+/** A program on one of our hooks that is not ours. */
+export type ForeignProgram = ReturnType<typeof foreign>;
+
+const have = open({ have: oneOf("yes", "no", "unknown") }, { reason: text });
+
+export type OkAnswer = { ok: true };
+export const okAnswer: Shape<OkAnswer> = open({ ok: oneOf(true) });
+
+export const probeAnswer = open(
+	{ ok: oneOf(true), kernel: text, features: mapOf(have) },
+	{ bpffs: have, kernelSignatures: have },
+);
+export type ProbeAnswer = ReturnType<typeof probeAnswer>;
+
+export const checkAnswer = open({ ok: oneOf(true), functions: listOf(checkedFunction) });
+export type CheckAnswer = ReturnType<typeof checkAnswer>;
+
+export const applyAnswer = open({
+	ok: oneOf(true),
+	functions: listOf(appliedFunction),
+	detached: listOf(open({ function: text, scope: text })),
+});
+export type ApplyAnswer = ReturnType<typeof applyAnswer>;
+
+export const inspectAnswer = open({ ok: oneOf(true), pins: listOf(pin), foreign: listOf(foreign) });
+export type InspectAnswer = ReturnType<typeof inspectAnswer>;
+
+export const failureAnswer = open({
+	ok: oneOf(false),
+	error: open(
+		{ code: matching(/^LOAD_[A-Z0-9_]+$/, "a code of the loader"), message: text },
+		{ hint: text, details: mapOf(anything) },
+	),
+});
+
+/** What `applied.json` holds of each function. */
+export const appliedFunctions = listOf(appliedFunction);

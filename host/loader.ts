@@ -1,0 +1,188 @@
+// Speaks with `kfn-load`, the only program that calls bpf(): starts it, gives it plans, type-checks its answers.
+// Refuses to interpret a failure: the loader's code, message, hint, details and exit code come out as they are.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { HostError, LoaderError, plain } from "./errors.ts";
+import type { Faults } from "./faults.ts";
+import {
+	type ApplyAnswer,
+	applyAnswer,
+	type CheckAnswer,
+	checkAnswer,
+	failureAnswer,
+	type InspectAnswer,
+	inspectAnswer,
+	okAnswer,
+	type ProbeAnswer,
+	probeAnswer,
+} from "./loader-answers.ts";
+import { type Plan, serializePlan } from "./plan.ts";
+import { type Shape, ShapeError } from "./shape.ts";
+
+/** What the host asks of the kernel. A fake stands in for it only in tests that need no kernel. */
+export interface Loader {
+	/** Takes the advisory lock on an open file; it then belongs to that open file. LOAD_LOCK_HELD where another has it. */
+	lock(fd: number): Promise<void>;
+	probe(): Promise<ProbeAnswer>;
+	/** Verifies, loads and tries everything in the plan without attaching. */
+	check(plan: Plan): Promise<CheckAnswer>;
+	/** Makes the kernel run exactly the plan; undoes its own steps on failure. The child keeps `lockFd` open. */
+	apply(plan: Plan, lockFd: number): Promise<ApplyAnswer>;
+	/** Reads pins and kernel; looks for foreign programs in `namespaces` too. */
+	inspect(namespaces: readonly string[]): Promise<InspectAnswer>;
+	/** Starts a replay: the child reads packets on stdin and answers in lines. */
+	replay(fn: string, scope: string): LoaderProcess;
+}
+
+/** A running loader whose streams the caller drives. */
+export interface LoaderProcess {
+	readonly stdin: NodeJS.WritableStream;
+	readonly stdout: NodeJS.ReadableStream;
+	/** Throws what the loader reported, given its last line; resolves where it ended well. */
+	end(lastLine: string): Promise<void>;
+	kill(): void;
+}
+
+const OUTPUT_LIMIT = 64 * 1024 * 1024;
+
+/** Makes a loader that starts the binary `path` for every request, below `root`. */
+export function spawnLoader(path: string, root: string): Loader {
+	const ask = <T>(shape: Shape<T>, args: readonly string[], input?: string, fd?: number): Promise<T> =>
+		request(path, ["--root", root, ...args], shape, input, fd);
+	return {
+		lock: async (fd) => void (await ask(okAnswer, ["lock"], undefined, fd)),
+		probe: () => ask(probeAnswer, ["probe"]),
+		check: (plan) => ask(checkAnswer, ["check", "-"], serializePlan(plan)),
+		apply: (plan, lockFd) => ask(applyAnswer, ["apply", "-"], serializePlan(plan), lockFd),
+		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
+		replay: (fn, scope) => startReplay(path, ["--root", root, "replay", fn, scope]),
+	};
+}
+
+/** The same loader with every request a point that `faults` may end or fail. */
+export function withFaults(loader: Loader, faults: Faults): Loader {
+	return {
+		lock: (fd) => faults.aroundAsync("loader lock", () => loader.lock(fd)),
+		probe: () => faults.aroundAsync("loader probe", () => loader.probe()),
+		check: (plan) => faults.aroundAsync("loader check", () => loader.check(plan)),
+		apply: (plan, lockFd) => faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd)),
+		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),
+		replay: (fn, scope) => faults.around("loader replay", () => loader.replay(fn, scope)),
+	};
+}
+
+async function request<T>(
+	path: string,
+	args: readonly string[],
+	shape: Shape<T>,
+	input: string | undefined,
+	fd: number | undefined,
+): Promise<T> {
+	const child = start(path, args, fd);
+	const command = args[2] ?? "";
+	child.stdin?.end(input ?? "");
+	const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+	const [stdout, stderr, [exit, signal]] = await Promise.all([
+		collect(child.stdout!),
+		collect(child.stderr!),
+		ended,
+	]).catch((error: unknown) => {
+		child.kill("SIGKILL");
+		throw startFailure(error, path);
+	});
+	return answer(command, stdout, stderr, exit, signal, shape);
+}
+
+function startReplay(path: string, args: readonly string[]): LoaderProcess {
+	const child = start(path, args, undefined);
+	const stderr = collect(child.stderr!);
+	const ended = (once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>).catch((error) => {
+		throw startFailure(error, path);
+	});
+	// Both are awaited in `end`; until then a rejection must not count as unhandled.
+	ended.catch(() => undefined);
+	stderr.catch(() => undefined);
+	return {
+		stdin: child.stdin!,
+		stdout: child.stdout!,
+		async end(lastLine) {
+			const [exit, signal] = await ended;
+			answer("replay", lastLine, await stderr, exit, signal, okAnswer);
+		},
+		kill: () => void child.kill("SIGKILL"),
+	};
+}
+
+function start(path: string, args: readonly string[], fd: number | undefined): ChildProcess {
+	const child = spawn(path, args, {
+		stdio: fd === undefined ? ["pipe", "pipe", "pipe"] : ["pipe", "pipe", "pipe", fd],
+		// A Ctrl-C at the terminal must not cut an apply in half: the loader leaves the terminal's process group.
+		detached: true,
+		// Nothing of the caller's environment reaches the program that holds the privileges, but what tests inject.
+		env: faultOnly(process.env),
+	});
+	// A loader that ends without reading its input says why on stdout.
+	child.stdin?.on("error", () => undefined);
+	return child;
+}
+
+function faultOnly(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	const fault = env["KFN_LOAD_FAULT"];
+	return fault === undefined ? {} : { KFN_LOAD_FAULT: fault };
+}
+
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+	const chunks: Buffer[] = [];
+	let size = 0;
+	for await (const chunk of stream) {
+		chunks.push(chunk as Buffer);
+		size += (chunk as Buffer).length;
+		if (size > OUTPUT_LIMIT) throw new HostError("HOST_LOADER_ANSWER", "the loader's answer has no end");
+	}
+	return Buffer.concat(chunks).toString("utf8");
+}
+
+function answer<T>(
+	command: string,
+	stdout: string,
+	stderr: string,
+	exit: number | null,
+	signal: NodeJS.Signals | null,
+	shape: Shape<T>,
+): T {
+	const told = { exit, signal, stderr: plain(stderr.slice(-4096)) };
+	if (signal !== null) throw broken(`kfn-load ${command} was ended by ${signal}`, told);
+	try {
+		const document: unknown = JSON.parse(stdout);
+		if (exit === 0) return shape(document, "");
+		throw failure(failureAnswer(document, ""), exit);
+	} catch (error) {
+		if (error instanceof LoaderError) throw error;
+		if (!(error instanceof ShapeError) && !(error instanceof SyntaxError)) throw error;
+		throw broken(`kfn-load ${command} answered something undocumented: ${error.message}`, told, error);
+	}
+}
+
+function failure(told: ReturnType<typeof failureAnswer>, exit: number | null): LoaderError {
+	const { code, message, hint, details } = told.error;
+	const known = exit === 1 || exit === 2 || exit === 3 ? exit : 70;
+	return new LoaderError(code as `LOAD_${string}`, message, { hint, details: details ?? {}, exit: known });
+}
+
+function broken(message: string, details: Record<string, unknown>, cause?: unknown): HostError {
+	return new HostError("HOST_LOADER_ANSWER", message, {
+		hint: "this is a bug in kfn or in its installation; the next changing command recovers",
+		details,
+		cause,
+	});
+}
+
+function startFailure(error: unknown, path: string): unknown {
+	const { code, syscall } = error as NodeJS.ErrnoException;
+	if (syscall === undefined || !syscall.startsWith("spawn")) return error;
+	return new HostError("HOST_LOADER_MISSING", `the loader cannot be started: ${path} (${code})`, {
+		hint: "build it (make -C host/native), or install the package that has kfn-load",
+		details: { path, errno: code },
+		cause: error,
+	});
+}

@@ -1,0 +1,43 @@
+// Drops history for good: generations and store entries, and in the end kfn's whole state. Refuses to touch what the current generation needs.
+import { codeOf } from "./errors.ts";
+import { currentGeneration, generationNumbers, pointTo, readPlan, removeGeneration } from "./generations.ts";
+import type { Host } from "./host.ts";
+import type { HostLock } from "./lock.ts";
+import { sweep } from "./recover.ts";
+
+/** Generations other than the current one in which the bundle is active; one that cannot be read counts, too. */
+export function generationsWith(host: Host, name: string): number[] {
+	const current = currentGeneration(host);
+	return generationNumbers(host).filter((n) => {
+		if (n === current) return false;
+		try {
+			return readPlan(host, n).functions.some((entry) => entry.bundle.name === name);
+		} catch (error) {
+			if (codeOf(error) === "HOST_PLAN_MALFORMED" || codeOf(error) === "HOST_NO_GENERATION") return true;
+			throw error;
+		}
+	});
+}
+
+/** Drops what holds a bundle that is not active any more; with nothing active at all, everything. Can be repeated. */
+export function purge(lock: HostLock, name: string): void {
+	const current = readPlan(lock.host, currentGeneration(lock.host));
+	if (current.functions.length === 0) {
+		purgeEverything(lock);
+		return;
+	}
+	for (const n of generationsWith(lock.host, name)) removeGeneration(lock, n);
+	sweep(lock);
+}
+
+/** Removes kfn's state where nothing is active: pointer first, so that a kill leaves "nothing active", the lock last. */
+export function purgeEverything(lock: HostLock): void {
+	const { durable, layout } = lock.host;
+	pointTo(lock, 0);
+	sweep(lock);
+	for (const folder of [layout.generations, layout.store, layout.tmp]) durable.removeTree(folder);
+	durable.removeFile(layout.log);
+	// Whoever opened this file before and locks it after us finds that its name is gone, and opens a new one (lock.ts).
+	durable.removeFile(layout.lock);
+	durable.removeEmpty(layout.state);
+}

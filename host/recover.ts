@@ -1,0 +1,128 @@
+// Takes a host that a kill, a power cut or a failure left in the middle of a change back to its current generation.
+// Refuses to finish the interrupted change: until `current` moved, the old generation is the truth; after, the new one is.
+import { join } from "node:path";
+import { isTemporary, statOf } from "./durable.ts";
+import { codeOf } from "./errors.ts";
+import {
+	currentGeneration,
+	generationNumbers,
+	listFolder,
+	readPlan,
+	removeGeneration,
+} from "./generations.ts";
+import type { Host, OnStep } from "./host.ts";
+import { dropJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
+import type { ApplyAnswer } from "./loader-answers.ts";
+import type { HostLock } from "./lock.ts";
+import { tryLog } from "./log.ts";
+import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { namespaceFile } from "./scope.ts";
+import { storedDigests } from "./store.ts";
+
+/** What of a plan can run now, and what cannot because its namespace is gone. */
+export interface Runnable {
+	readonly plan: Plan;
+	readonly gone: readonly PlanFunction[];
+}
+
+/** What recovery found and did. */
+export interface Recovery {
+	/** Whether an interrupted change was found and taken back (or, after its commit, completed). */
+	readonly recovered: boolean;
+	readonly warnings: readonly string[];
+}
+
+/**
+ * Recovers if a change was interrupted, and removes what an interrupted one left behind. Runs first in every changing
+ * command.
+ *
+ * Throws what the loader reports where the current generation cannot be re-established; then the note of the
+ * interrupted change stays, and the next command tries again.
+ */
+export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery> {
+	const { host } = lock;
+	const journal = interruptedChange(host);
+	if (journal === undefined) {
+		sweep(lock);
+		return { recovered: false, warnings: [] };
+	}
+	const current = currentGeneration(host);
+	onStep?.({ step: "recover", detail: `re-establishing generation ${current}` });
+	await host.loader.apply(runnable(host, readPlan(host, current), new Set()).plan, lock.fd);
+	sweep(lock);
+	dropJournal(lock);
+	const entry = { event: "recovered", from: journal.from, to: current, reason: journal.command } as const;
+	return { recovered: true, warnings: tryLog(lock, entry) };
+}
+
+/**
+ * Makes the kernel run the current generation again, after something other than kfn changed it; throws what the loader
+ * reports.
+ */
+export async function reapply(lock: HostLock, required: ReadonlySet<string>): Promise<ApplyAnswer> {
+	const current = currentGeneration(lock.host);
+	const { plan } = runnable(lock.host, readPlan(lock.host, current), required);
+	writeJournal(lock, { from: current, to: current });
+	const answer = await lock.host.loader.apply(plan, lock.fd);
+	dropJournal(lock);
+	return answer;
+}
+
+/**
+ * Leaves out what cannot run because its namespace is gone, unless it is in `required`: a container that ended must
+ * neither block the host's other functions nor the way back. Status reports what is left out as drift.
+ */
+export function runnable(host: Host, plan: Plan, required: ReadonlySet<string>): Runnable {
+	const isGone = (entry: PlanFunction) =>
+		entry.scope !== "netns:root" && host.namespaces.identity(namespaceFile(entry.scope)) === undefined;
+	const gone = plan.functions.filter((entry) => !required.has(keyOf(entry)) && isGone(entry));
+	return { plan: { ...plan, functions: plan.functions.filter((entry) => !gone.includes(entry)) }, gone };
+}
+
+/** Removes unfinished generations, files of interrupted writes and store entries that no generation needs. */
+export function sweep(lock: HostLock): void {
+	const { durable, layout } = lock.host;
+	for (const name of listFolder(layout.tmp)) durable.removeTree(join(layout.tmp, name));
+	for (const name of listFolder(layout.state)) {
+		if (isTemporary(name)) durable.removeFile(join(layout.state, name));
+	}
+	const current = currentGeneration(lock.host);
+	// `current` only ever moves to a higher number: what is above it was never committed.
+	for (const n of generationNumbers(lock.host)) {
+		const halfRemoved = n < current && statOf(layout.plan(n)) === undefined;
+		if (n > current || halfRemoved) removeGeneration(lock, n);
+	}
+	sweepStore(lock);
+}
+
+function sweepStore(lock: HostLock): void {
+	const stored = storedDigests(lock.host);
+	if (stored.length === 0) return;
+	const needed = neededDigests(lock.host);
+	if (needed === undefined) return;
+	for (const sha256 of stored) {
+		if (!needed.has(sha256)) lock.host.durable.removeTree(lock.host.layout.storeEntry(sha256));
+	}
+}
+
+/** Store entries that some generation names; undefined where a plan cannot be read: then none may go. */
+function neededDigests(host: Host): Set<string> | undefined {
+	try {
+		const plans = generationNumbers(host).map((n) => readPlan(host, n));
+		return new Set(plans.flatMap((plan) => plan.functions.map((entry) => entry.bundle.sha256)));
+	} catch (error) {
+		if (codeOf(error) === "HOST_PLAN_MALFORMED" || codeOf(error) === "HOST_NO_GENERATION") return undefined;
+		throw error;
+	}
+}
+
+/** The journal; one that cannot be read still says that a change was under way. */
+function interruptedChange(host: Host): Pick<Journal, "from" | "to" | "command"> | undefined {
+	try {
+		return readJournal(host);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
+		const current = currentGeneration(host);
+		return { from: current, to: current, command: "unknown: the journal was damaged" };
+	}
+}

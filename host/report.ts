@@ -1,0 +1,132 @@
+// What a changing command tells its caller: a plain value for text and JSON alike. Refuses to hold anything that was not observed.
+import type { Bundle } from "#bundle/bundle.ts";
+import type { ApplyAnswer, CheckAnswer } from "./loader-answers.ts";
+import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import type { Recovery } from "./recover.ts";
+
+/** One function of the generation after a change. */
+export interface ChangedFunction {
+	readonly function: string;
+	readonly abi: number;
+	readonly scope: string;
+	readonly bundle: string;
+	readonly version: string;
+	readonly tag: string;
+	/** What was done in the kernel; `absent`: its namespace is gone, so that it cannot run. */
+	readonly step: "attach" | "replace" | "keep" | "absent";
+	/** The version that was active before, null where none was. */
+	readonly from: string | null;
+	readonly verified: "loader" | "kernel" | null;
+	readonly variant: string | null;
+	/** Vectors run without attaching just before. */
+	readonly vectors: number;
+	/** Duration of the link call. */
+	readonly nanoseconds: number | null;
+}
+
+/** `kfn install|upgrade|rollback|remove --json` (docs/formats/host-state.md). */
+export interface ChangeReport {
+	/** Whether a new generation was made. */
+	readonly changed: boolean;
+	readonly generation: number;
+	/** The generation that was current before; equal to `generation` where nothing changed. */
+	readonly previous: number;
+	readonly reason: string;
+	/** Whether an interrupted change was found, and recovered from, first. */
+	readonly recovered: boolean;
+	readonly functions: readonly ChangedFunction[];
+	readonly detached: readonly {
+		function: string;
+		scope: string;
+		bundle: string | null;
+		version: string | null;
+	}[];
+	/** Whether generations and store entries were removed for good. */
+	readonly purged: boolean;
+	readonly warnings: readonly string[];
+}
+
+interface Done {
+	readonly from: Plan;
+	readonly next: Plan;
+	readonly spec: {
+		readonly reason: string;
+		readonly recovery: Recovery;
+		readonly bundles: readonly Bundle[];
+	};
+	readonly checked: CheckAnswer | undefined;
+	readonly applied: ApplyAnswer | undefined;
+	readonly warnings: readonly string[];
+}
+
+/** The report of a change that was carried out. */
+export function reportOf(done: Done): ChangeReport {
+	const { from, next, spec, checked, applied, warnings } = done;
+	const before = new Map(from.functions.map((entry) => [keyOf(entry), entry]));
+	return {
+		changed: true,
+		generation: next.generation,
+		previous: from.generation,
+		reason: spec.reason,
+		recovered: spec.recovery.recovered,
+		functions: next.functions.map((entry) =>
+			changedFunction(entry, before.get(keyOf(entry))?.bundle.version ?? null, applied, checked),
+		),
+		detached: (applied?.detached ?? []).map((gone) => {
+			const bundle = before.get(keyOf(gone))?.bundle;
+			return { ...gone, bundle: bundle?.name ?? null, version: bundle?.version ?? null };
+		}),
+		purged: false,
+		warnings,
+	};
+}
+
+/** The report of a command that had nothing to change; `applied` where it repaired what the kernel runs. */
+export function unchangedReport(
+	current: Plan,
+	reason: string,
+	recovery: Recovery,
+	applied?: ApplyAnswer,
+): ChangeReport {
+	return {
+		changed: false,
+		generation: current.generation,
+		previous: current.generation,
+		reason,
+		recovered: recovery.recovered,
+		functions: current.functions.map((entry) => ({
+			...changedFunction(entry, entry.bundle.version, applied, undefined),
+			...(applied === undefined ? { step: "keep" as const } : {}),
+		})),
+		detached: [],
+		purged: false,
+		warnings: recovery.warnings,
+	};
+}
+
+function changedFunction(
+	entry: PlanFunction,
+	from: string | null,
+	applied: ApplyAnswer | undefined,
+	checked: CheckAnswer | undefined,
+): ChangedFunction {
+	const done = applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const seen = done ?? checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	return {
+		function: entry.function,
+		abi: entry.abi,
+		scope: entry.scope,
+		bundle: entry.bundle.name,
+		version: entry.bundle.version,
+		tag: entry.tag,
+		step: done?.step ?? "absent",
+		from,
+		verified: seen?.verified ?? null,
+		variant: seen?.variant ?? null,
+		vectors:
+			checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry))?.vectors.run ??
+			seen?.vectors.run ??
+			0,
+		nanoseconds: done?.nanoseconds ?? null,
+	};
+}

@@ -1,0 +1,205 @@
+// What runs here and whether it is what should run (design §10). Takes no lock; refuses to call a host good that it could not look at.
+
+import { type Drift, driftOf, isRunning, type Views } from "./drift.ts";
+import { codeOf, HostError, LoaderError } from "./errors.ts";
+import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
+import type { Host } from "./host.ts";
+import { readJournal } from "./journal.ts";
+import type { InspectAnswer, Pin } from "./loader-answers.ts";
+import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
+import { openStored } from "./store.ts";
+
+export interface StatusProgram {
+	readonly name: string;
+	/** The kernel's id; null where the program is not loaded. */
+	readonly id: number | null;
+	/** The kernel's own hash of the loaded instructions (16 hex digits); null where the program is not loaded. */
+	readonly kernelTag: string | null;
+	/** sha256 of the object's instructions; null where relocations change them. */
+	readonly insnsDigest: string | null;
+	/** Runs and their nanoseconds, where the kernel counts them (sysctl kernel.bpf_stats_enabled). */
+	readonly runCount: number | null;
+	readonly runNanoseconds: number | null;
+	/** Unix seconds; null where unknown. */
+	readonly loadedAt: number | null;
+}
+
+export interface StatusFunction {
+	readonly function: string;
+	readonly abi: number;
+	readonly scope: string;
+	readonly bundle: string;
+	readonly version: string;
+	readonly tag: string;
+	readonly sha256: string;
+	readonly configDigest: string;
+	/** Who checked the bytes that run; null before the loader did. */
+	readonly verified: "kernel" | "loader" | null;
+	/** Null where the kernel could not be looked at. */
+	readonly running: boolean | null;
+	readonly programs: readonly StatusProgram[];
+	/** Reserved for device offload (design §7). */
+	readonly offload: null;
+}
+
+/** `kfn status --json` (docs/formats/host-state.md). */
+export interface StatusReport {
+	/** 0: nothing of kfn's is active. */
+	readonly generation: number;
+	/**
+	 * `good`: the four views agree. `pending`: a change is under way or was interrupted. `drift`: they differ.
+	 * `unknown`: the loader could not look at the kernel.
+	 */
+	readonly health: "good" | "pending" | "drift" | "unknown";
+	readonly functions: readonly StatusFunction[];
+	readonly drift: readonly Drift[];
+	/** Why the kernel could not be looked at; null where it was. */
+	readonly unseen: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+}
+
+/** Looks at generation, store, pins and kernel; throws only where the generation itself cannot be read. */
+export async function status(host: Host): Promise<StatusReport> {
+	const plan = readCurrentPlan(host);
+	const { kernel, unseen } = await look(host, plan);
+	const views: Views = {
+		plan,
+		applied: appliedOf(host, plan),
+		storeFaults: storeFaultsOf(host, plan),
+		kernel,
+		namespaceInode: (entry) => inodeOf(host, entry),
+		unfinished: unfinishedOf(host),
+	};
+	const drift = driftOf(views);
+	return {
+		generation: plan.generation,
+		health: healthOf(views, drift),
+		functions: plan.functions.map((entry) => statusFunction(views, entry)),
+		drift,
+		unseen,
+	};
+}
+
+interface Look {
+	readonly kernel: InspectAnswer | undefined;
+	readonly unseen: StatusReport["unseen"];
+}
+
+async function look(host: Host, plan: Plan): Promise<Look> {
+	const present = plan.functions.filter((entry) => inodeOf(host, entry) !== undefined);
+	const files = new Set(present.map((entry) => namespaceFile(entry.scope)));
+	try {
+		const kernel = await host.loader.inspect([...files]);
+		return { kernel: { ...kernel, foreign: foreignOf(kernel) }, unseen: null };
+	} catch (error) {
+		if (!(error instanceof LoaderError) && !(error instanceof HostError)) throw error;
+		// Without a bpffs there are no pins: where nothing should run, that is as it should be.
+		if (error.code === "LOAD_BPFFS_NOT_MOUNTED" && plan.functions.length === 0) {
+			return { kernel: { ok: true, pins: [], foreign: [] }, unseen: null };
+		}
+		return {
+			kernel: undefined,
+			unseen: { code: error.code, message: error.message, hint: error.hint ?? null },
+		};
+	}
+}
+
+/** The loader names a namespace by the file that it was asked about: the scope's own words again, each program once. */
+function foreignOf(kernel: InspectAnswer): InspectAnswer["foreign"] {
+	const named = kernel.foreign.map((program) =>
+		program.scope === `netns:${ROOT_NAMESPACE}` ? { ...program, scope: "netns:root" } : program,
+	);
+	return [...new Map(named.map((program) => [`${program.scope} ${program.programId}`, program])).values()];
+}
+
+function healthOf(views: Views, drift: readonly Drift[]): StatusReport["health"] {
+	if (views.unfinished !== undefined) return "pending";
+	if (drift.length > 0) return "drift";
+	return views.kernel === undefined ? "unknown" : "good";
+}
+
+function statusFunction(views: Views, entry: PlanFunction): StatusFunction {
+	const applied = views.applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const pin = views.kernel?.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
+	return {
+		function: entry.function,
+		abi: entry.abi,
+		scope: entry.scope,
+		bundle: entry.bundle.name,
+		version: entry.bundle.version,
+		tag: entry.tag,
+		sha256: entry.bundle.sha256,
+		configDigest: entry.configDigest,
+		verified: applied?.verified ?? null,
+		running: isRunning(views, entry),
+		programs: programsOf(applied, pin),
+		offload: null,
+	};
+}
+
+/** Programs as they are in the kernel, in the order that the loader gave when it loaded them. */
+function programsOf(
+	applied: Applied["functions"][number] | undefined,
+	pin: Pin | undefined,
+): StatusProgram[] {
+	const known = applied?.programs ?? [];
+	const extra = (pin?.programs ?? []).filter(
+		(program) => !known.some((entry) => kernelName(entry.name) === kernelName(program.name)),
+	);
+	return [...known, ...extra].map(({ name }) => {
+		const seen = pin?.programs.find((program) => kernelName(program.name) === kernelName(name));
+		return {
+			name,
+			id: seen?.id ?? null,
+			kernelTag: seen?.kernelTag ?? null,
+			insnsDigest: known.find((program) => program.name === name)?.insnsDigest ?? null,
+			runCount: seen?.runCount ?? null,
+			runNanoseconds: seen?.runNanoseconds ?? null,
+			loadedAt: seen?.loadedAt ?? null,
+		};
+	});
+}
+
+/** The kernel keeps 15 characters of a program's name (BPF_OBJ_NAME_LEN, linux/bpf.h). */
+function kernelName(name: string): string {
+	return name.slice(0, 15);
+}
+
+function storeFaultsOf(host: Host, plan: Plan): Map<string, string> {
+	const faults = new Map<string, string>();
+	for (const entry of plan.functions) {
+		try {
+			openStored(host, entry.bundle.sha256, entry.bundle.manifestSha256);
+		} catch (error) {
+			if (!(error instanceof HostError)) throw error;
+			faults.set(keyOf(entry), error.message);
+		}
+	}
+	return faults;
+}
+
+function appliedOf(host: Host, plan: Plan): Applied | undefined {
+	try {
+		return readApplied(host, plan.generation);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
+		return undefined;
+	}
+}
+
+function unfinishedOf(host: Host): string | undefined {
+	try {
+		const journal = readJournal(host);
+		return journal === undefined
+			? undefined
+			: `${journal.command} (generation ${journal.from} → ${journal.to})`;
+	} catch (error) {
+		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
+		return "its journal is damaged";
+	}
+}
+
+function inodeOf(host: Host, entry: PlanFunction): number | undefined {
+	const identity = host.namespaces.identity(namespaceFile(entry.scope));
+	return identity === undefined ? undefined : Number(identity.split(":")[1]);
+}

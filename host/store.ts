@@ -1,0 +1,116 @@
+// Bundles unpacked under var/lib/kfn/store/<sha256 of the archive>, immutable. Refuses to hand out a byte that the manifest does not name.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Bundle } from "#bundle/bundle.ts";
+import { sha256 } from "#bundle/digest.ts";
+import { type Manifest, parseManifest } from "#bundle/manifest.ts";
+import { fileError, statOf } from "./durable.ts";
+import { codeOf, HostError } from "./errors.ts";
+import { listFolder } from "./generations.ts";
+import type { Host } from "./host.ts";
+import type { HostLock } from "./lock.ts";
+
+const MANIFEST = "kfn.json";
+const SIGNATURES = "kfn.sig.json";
+
+/** A store entry whose every file was just compared with the manifest. Signatures are not checked here (verify.ts). */
+export interface StoredBundle {
+	readonly sha256: string;
+	readonly manifest: Manifest;
+	readonly manifestBytes: Uint8Array;
+	readonly signatureBytes: Uint8Array;
+}
+
+/** Digests of the entries in the store. */
+export function storedDigests(host: Host): string[] {
+	return listFolder(host.layout.store).filter((name) => /^[0-9a-f]{64}$/.test(name));
+}
+
+/**
+ * Puts a verified bundle's files into the store, durably and at once; returns whether anything was written.
+ *
+ * An entry that is already there is re-verified and, where it was damaged, replaced: installing again repairs.
+ */
+export function importBundle(lock: HostLock, bundle: Bundle): boolean {
+	const { durable, layout } = lock.host;
+	const entry = layout.storeEntry(bundle.sha256);
+	if (statOf(entry) !== undefined) {
+		if (isSound(lock.host, bundle)) return false;
+		durable.removeTree(entry);
+	}
+	durable.makeFolder(layout.store);
+	durable.makeFolder(layout.tmp);
+	const files = new Map([
+		[MANIFEST, bundle.manifestBytes],
+		[SIGNATURES, bundle.signatureBytes],
+		...bundle.files,
+	]);
+	durable.importFolder(entry, layout.tmp, files);
+	return true;
+}
+
+/**
+ * Opens an entry and compares every file with the manifest, and the manifest with `manifestSha256`.
+ *
+ * HOST_STORE_MISSING, or HOST_STORE_DIGEST with the offending file in `details.path`.
+ */
+export function openStored(host: Host, entrySha256: string, manifestSha256: string): StoredBundle {
+	const folder = host.layout.storeEntry(entrySha256);
+	if (!statOf(folder)?.isDirectory()) {
+		throw new HostError("HOST_STORE_MISSING", `the store has no bundle ${entrySha256}`, {
+			hint: "install the bundle again",
+			details: { path: folder, sha256: entrySha256 },
+		});
+	}
+	const manifestBytes = readStored(folder, MANIFEST);
+	if (sha256(manifestBytes) !== manifestSha256)
+		throw damaged(folder, MANIFEST, "is not the one that the plan names");
+	const manifest = parseManifest(manifestBytes);
+	for (const file of manifest.files) {
+		const bytes = readStored(folder, file.path, file.size);
+		if (sha256(bytes) !== file.sha256)
+			throw damaged(folder, file.path, "does not have the manifest's sha256");
+	}
+	refuseExtra(folder, new Set([MANIFEST, SIGNATURES, ...manifest.files.map((file) => file.path)]));
+	return { sha256: entrySha256, manifest, manifestBytes, signatureBytes: readStored(folder, SIGNATURES) };
+}
+
+function isSound(host: Host, bundle: Bundle): boolean {
+	try {
+		const stored = openStored(host, bundle.sha256, bundle.manifestDigest);
+		return Buffer.compare(stored.signatureBytes, bundle.signatureBytes) === 0;
+	} catch (error) {
+		if (codeOf(error) === "HOST_STORE_DIGEST" || codeOf(error) === "HOST_STORE_MISSING") return false;
+		throw error;
+	}
+}
+
+function readStored(folder: string, name: string, size?: number): Uint8Array {
+	const path = join(folder, name);
+	const stat = statOf(path);
+	if (stat === undefined) throw damaged(folder, name, "is missing");
+	// A link would be followed to bytes that can change after this look.
+	if (!stat.isFile()) throw damaged(folder, name, "is not a regular file");
+	if (size !== undefined && stat.size !== size)
+		throw damaged(folder, name, `has ${stat.size} bytes, not ${size}`);
+	try {
+		return readFileSync(path);
+	} catch (error) {
+		throw fileError(error, path);
+	}
+}
+
+function refuseExtra(folder: string, named: ReadonlySet<string>): void {
+	for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+		const name = join(entry.parentPath, entry.name).slice(folder.length + 1);
+		if (!entry.isDirectory() && !named.has(name)) throw damaged(folder, name, "is not in the manifest");
+	}
+}
+
+function damaged(folder: string, name: string, why: string): HostError {
+	const path = join(folder, name);
+	return new HostError("HOST_STORE_DIGEST", `${path} ${why}`, {
+		hint: "somebody or something changed it; install the same bundle again to repair it, then look for the cause",
+		details: { path, file: name },
+	});
+}

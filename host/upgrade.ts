@@ -1,0 +1,118 @@
+// Takes an active bundle to a higher version, everywhere it is active or in one scope. Refuses to go down: rollback does that.
+import semver from "semver";
+import type { Bundle } from "#bundle/bundle.ts";
+import type { Config } from "#bundle/config.ts";
+import { change } from "./change.ts";
+import { HostError } from "./errors.ts";
+import { readCurrentPlan } from "./generations.ts";
+import type { OnStep } from "./host.ts";
+import type { HostLock } from "./lock.ts";
+import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
+import { recover, runnable } from "./recover.ts";
+import { type ChangeReport, unchangedReport } from "./report.ts";
+import { parseScope } from "./scope.ts";
+import { openVerified, planFunctionOf } from "./verified-bundle.ts";
+
+export interface UpgradeRequest {
+	/** The archive's bytes; nothing about them is believed. */
+	bundle: Uint8Array | AsyncIterable<Uint8Array>;
+	/** Where; every scope in which the bundle is active unless given. */
+	scope?: string | undefined;
+	onStep?: OnStep | undefined;
+}
+
+/**
+ * Verifies the bundle and replaces lower versions of it, in one new generation.
+ *
+ * HOST_NOT_INSTALLED: it is not active (there). HOST_DOWNGRADE: a higher version is. HOST_SAME_VERSION: the same version
+ * with other bytes is. The same bundle changes nothing.
+ */
+export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<ChangeReport> {
+	const recovery = await recover(lock, request.onStep);
+	const bundle = await openVerified(lock.host, request.bundle, request.onStep);
+	const { name, version } = bundle.manifest;
+	const current = readCurrentPlan(lock.host);
+	const active = activeOf(current, name, request.scope);
+	const older = active.filter((entry) => isOlder(entry, bundle));
+	const from = [...new Set(older.map((entry) => entry.bundle.version))].join(", ");
+	if (older.length === 0) return unchangedReport(current, `upgrade ${name} ${version}`, recovery);
+	return change(lock, {
+		reason: `upgrade ${name} ${from} → ${version}`,
+		functions: mergeFunctions(current.functions, replacements(older, bundle)),
+		bundles: [bundle],
+		required: requiredOf(lock, current, older, request.scope !== undefined),
+		recovery,
+		onStep: request.onStep,
+	});
+}
+
+/** The plan's lines of an active bundle, in one scope or everywhere; HOST_NOT_INSTALLED where there is none. */
+export function activeOf(plan: Plan, name: string, scope: string | undefined): PlanFunction[] {
+	const where = scope === undefined ? undefined : parseScope(scope);
+	const named = plan.functions.filter((entry) => entry.bundle.name === name);
+	const active = named.filter((entry) => where === undefined || entry.scope === where);
+	if (active.length > 0) return active;
+	const elsewhere = named.map((entry) => entry.scope).join(", ");
+	throw new HostError(
+		"HOST_NOT_INSTALLED",
+		`${name} is not active${where === undefined ? "" : ` in ${where}`}`,
+		{
+			hint: elsewhere === "" ? `kfn install ${name} makes it active` : `it is active in ${elsewhere}`,
+			details: { name, scope: where ?? null, active: named.map((entry) => entry.scope) },
+		},
+	);
+}
+
+function isOlder(entry: PlanFunction, bundle: Bundle): boolean {
+	const { name, version } = bundle.manifest;
+	if (entry.bundle.sha256 === bundle.sha256) return false;
+	const order = semver.compare(entry.bundle.version, version);
+	const details = { scope: entry.scope, active: entry.bundle, offered: { version, sha256: bundle.sha256 } };
+	if (order > 0) {
+		throw new HostError(
+			"HOST_DOWNGRADE",
+			`${name} ${entry.bundle.version} is active, and ${version} is lower`,
+			{
+				hint: "kfn rollback goes back to what ran before",
+				details,
+			},
+		);
+	}
+	if (order === 0) {
+		throw new HostError("HOST_SAME_VERSION", `${name} ${version} is active with other bytes than these`, {
+			hint: "a version has one content; give the new one a higher version, or remove the bundle and install it",
+			details,
+		});
+	}
+	return true;
+}
+
+function replacements(older: readonly PlanFunction[], bundle: Bundle): Map<string, PlanFunction | null> {
+	const changes = new Map<string, PlanFunction | null>();
+	for (const entry of older) {
+		const next = planFunctionOf(bundle, entry.scope, carriedConfig(entry.config, bundle));
+		changes.set(keyOf(entry), null);
+		changes.set(keyOf(next), next);
+	}
+	return changes;
+}
+
+/** Parameters that the new version still has keep the values that they have now. */
+function carriedConfig(config: Config, bundle: Bundle): Config {
+	return Object.fromEntries(
+		Object.entries(config).filter(([name]) => Object.hasOwn(bundle.manifest.config, name)),
+	);
+}
+
+/** A scope that was named must take the upgrade; of "everywhere", those whose namespace is there, if any is. */
+function requiredOf(
+	lock: HostLock,
+	current: Plan,
+	older: readonly PlanFunction[],
+	named: boolean,
+): ReadonlySet<string> {
+	const keys = older.map(keyOf);
+	const present = new Set(runnable(lock.host, current, new Set()).plan.functions.map(keyOf));
+	const alive = keys.filter((key) => present.has(key));
+	return new Set(named || alive.length === 0 ? keys : alive);
+}

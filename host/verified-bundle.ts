@@ -1,0 +1,41 @@
+// From an archive's bytes to a bundle whose publisher this host trusts, and from there to a line of a plan. Refuses whatever is not signed by enough of that publisher's keys.
+import { type Bundle, openBundle } from "#bundle/bundle.ts";
+import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
+import { publisherFor } from "#signing/publishers.ts";
+import { verifyManifest } from "#signing/verify.ts";
+import type { Host, OnStep } from "./host.ts";
+import type { PlanFunction } from "./plan.ts";
+import type { Scope } from "./scope.ts";
+import { readPublishers } from "./trust.ts";
+
+/**
+ * Opens an archive and verifies its publisher's signatures; BUNDLE_, SIGNATURE_ and PUBLISHERS_ codes come out as they are.
+ *
+ * The loader verifies the same again on the bytes that it loads: this look only keeps the untrusted out of the store.
+ */
+export async function openVerified(
+	host: Host,
+	archive: Uint8Array | AsyncIterable<Uint8Array>,
+	onStep?: OnStep,
+): Promise<Bundle> {
+	onStep?.({ step: "verify", detail: "digests and signatures" });
+	const bundle = await openBundle(archive);
+	const publisher = publisherFor(readPublishers(host), bundle.manifest.name);
+	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisher);
+	return bundle;
+}
+
+/** The plan's line for a bundle in a scope; BUNDLE_CONFIG_INVALID for parameters that the function does not have. */
+export function planFunctionOf(bundle: Bundle, scope: Scope, given: Config = {}): PlanFunction {
+	const { manifest, manifestDigest, sha256 } = bundle;
+	const config = effectiveConfig(manifest.config, given);
+	return {
+		function: manifest.function.name,
+		abi: manifest.function.abi,
+		scope,
+		bundle: { name: manifest.name, version: manifest.version, sha256, manifestSha256: manifestDigest },
+		tag: manifest.tag.value,
+		config,
+		configDigest: configDigest(config),
+	};
+}
