@@ -22,11 +22,13 @@ export async function dissect(
 ): Promise<Output> {
 	const packets = ethernetPackets(parseCapture(await readInput(input.file, CAPTURE_LIMIT)));
 	context.onStep({ step: "dissecting", detail: `${packets.length} packets` });
-	const answers = await replay(openContextHost(context), {
-		function: FUNCTION,
-		...(input.scope === undefined ? {} : { scope: input.scope }),
-		packets: packets.map(({ bytes }) => bytes),
-	});
+	const answers = await Array.fromAsync(
+		replay(openContextHost(context), {
+			function: FUNCTION,
+			scope: input.scope,
+			packets: packets.map(({ bytes }) => ({ data: bytes })),
+		}),
+	);
 	const dissected = answers.map(({ retval, out }, i) => ({
 		packet: packets[i]!,
 		retval,

@@ -7,8 +7,8 @@ import { openContextHost } from "../open-host.ts";
 import { columns } from "../output/columns.ts";
 
 export async function list(context: Context): Promise<Output> {
-	const document = await hostList(openContextHost(context));
-	const rows = document.active.map((a) => [a.name, a.version, `${a.function}/${a.abi}`, a.scope]);
+	const document = hostList(openContextHost(context));
+	const rows = document.installed.map((a) => [a.bundle, a.version, `${a.function}/${a.abi}`, a.scope]);
 	return {
 		json: document,
 		text:

@@ -16,7 +16,7 @@ export async function status(context: Context): Promise<Output> {
 		`verified: ${f.verified}`,
 		f.tag,
 	]);
-	const drift = document.drift.map((d) => `drift: ${d.what}`);
+	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
 	const head = `generation ${document.generation}, ${document.health}`;
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
 	return { json: document, text: [head, ...table, ...drift].join("\n") };

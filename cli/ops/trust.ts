@@ -1,7 +1,7 @@
 // kfn trust: whose bundles this host runs (etc/kfn/trust/publishers.json).
 
 import { withLock } from "#host/lock.ts";
-import { trustAdd as add, trustRemove as drop, trustList as listed } from "#host/trust.ts";
+import { trustAdd as add, trustRemove as drop, readPublishers, type TrustReport } from "#host/trust.ts";
 import { formatPublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -11,40 +11,43 @@ import { columns } from "../output/columns.ts";
 
 export async function trustAdd(
 	context: Context,
-	input: { names: string; keys: readonly string[]; threshold: number },
+	input: { names: string; keys: readonly string[]; threshold: number | undefined },
 ): Promise<Output> {
-	const keys = [];
+	const keys: string[] = [];
 	for (const file of input.keys) {
-		keys.push(parsePublicKeyFile(Buffer.from(await readInput(file, 64 * 1024)).toString("utf8")));
+		const text = Buffer.from(await readInput(file, 64 * 1024)).toString("utf8");
+		keys.push(formatPublicKey(parsePublicKeyFile(text)));
 	}
-	await withLock(openContextHost(context), "trust add", (lock) =>
-		add(lock, { names: [input.names], keys, threshold: input.threshold }),
+	const report = await withLock(openContextHost(context), "trust add", async (lock) =>
+		add(lock, { name: input.names, keys, threshold: input.threshold }),
 	);
-	const keyids = keys.map(({ keyid }) => keyid);
-	return {
-		json: { names: [input.names], threshold: input.threshold, keys: keyids },
-		text: `${input.threshold} of ${keyids.length} keys may vouch for ${input.names}:\n${keyids.map((id) => `  ${id}`).join("\n")}`,
-	};
-}
-
-export async function trustList(context: Context): Promise<Output> {
-	const { publishers } = listed(openContextHost(context));
-	const rows = publishers.flatMap(({ names, threshold, keys }) =>
-		keys.map((key) => [names.join(" "), `${threshold} of ${keys.length}`, key.keyid, key.comment]),
-	);
-	return {
-		json: { publishers: publishers.map((p) => ({ ...p, keys: p.keys.map(formatPublicKey) })) },
-		text:
-			rows.length === 0
-				? "no publisher is trusted"
-				: columns([["NAMES", "THRESHOLD", "KEY", "COMMENT"], ...rows]),
-	};
+	return trustOutput(report);
 }
 
 export async function trustRemove(context: Context, input: { names: string }): Promise<Output> {
-	await withLock(openContextHost(context), "trust remove", (lock) => drop(lock, { names: input.names }));
-	return {
-		json: { names: input.names, removed: true },
-		text: `nobody may vouch for ${input.names} any more`,
-	};
+	const report = await withLock(openContextHost(context), "trust remove", async (lock) =>
+		drop(lock, { name: input.names }),
+	);
+	return trustOutput(report);
+}
+
+export async function trustList(context: Context): Promise<Output> {
+	const { publishers } = readPublishers(openContextHost(context));
+	const document = publishers.map((p) => ({ ...p, keys: p.keys.map(formatPublicKey) }));
+	return { json: { publishers: document }, text: table(publishers) };
+}
+
+function trustOutput(report: TrustReport): Output {
+	const orphans = report.orphaned.map(
+		(name) => `warning: ${name} runs on, but nobody may vouch for it any more`,
+	);
+	return { json: report, text: [table(report.publishers), ...orphans].join("\n") };
+}
+
+function table(publishers: TrustReport["publishers"]): string {
+	if (publishers.length === 0) return "no publisher is trusted";
+	const rows = publishers.flatMap(({ names, threshold, keys }) =>
+		keys.map((key) => [names.join(" "), `${threshold} of ${keys.length}`, key.keyid, key.comment]),
+	);
+	return columns([["NAMES", "THRESHOLD", "KEY", "COMMENT"], ...rows]);
 }

@@ -33,11 +33,11 @@ function upgradeOne(context: Context, bundle: Uint8Array, scope: string | undefi
 
 async function upgradeAll(context: Context, input: UpgradeInput): Promise<Output> {
 	const source = await openRegistryClient(context, input.registry);
-	const installed = (await list(openContextHost(context))).active.filter(
+	const installed = list(openContextHost(context)).installed.filter(
 		({ scope }) => input.scope === undefined || scope === input.scope,
 	);
 	const outputs: Output[] = [];
-	for (const { name, version, scope } of installed) {
+	for (const { bundle: name, version, scope } of installed) {
 		const newest = selectVersion(await source.index(name), "*");
 		if (!gt(newest.version, version)) continue;
 		const { archive } = await fetchVersion(context, source, `${name}@${newest.version}`);

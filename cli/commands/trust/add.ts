@@ -8,7 +8,10 @@ export class TrustAdd extends KfnCommand {
 	};
 	static override flags = {
 		key: Flags.string({ required: true, multiple: true, description: "public key file" }),
-		threshold: Flags.integer({ default: 1, min: 1, description: "how many of the keys must have signed" }),
+		threshold: Flags.integer({
+			min: 1,
+			description: "how many of the keys must have signed; 1 for a new name",
+		}),
 	};
 
 	protected async perform(): Promise<Output> {
