@@ -386,7 +386,7 @@ int flow_dissect(struct __sk_buff *skb)
 	/* One turn per header that leads to another; IP and what it carries are one. */
 	for (int header = 0; header <= MAX_FLOW_DISSECT_HDRS; header++) {
 		resume(&d);
-		if (step == STEP_IP_PROTO ||
+		if (step != STEP_ETHERTYPE ||
 		    (step = dissect_ethertype(&d)) == STEP_IP_PROTO)
 			step = dissect_ip_proto(&d);
 		suspend(&d);

@@ -1,0 +1,43 @@
+// The dissector's own C, compiled for the host with ASan and UBSan, against the vectors and the oracle: every packet cut
+// at every length, and each of those with every split into a linear and a non-linear part.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildNative } from "./build.ts";
+import { answersOf, type Question, questionsOf } from "./native.ts";
+import { expectation } from "./oracle.ts";
+import { readVectors } from "./vectors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kfn-dissector-"));
+const program = join(folder, "replay");
+
+beforeAll(() => buildNative(program));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the dissector's C on the host", () => {
+	test("gives what the vectors say", () => {
+		const vectors = readVectors();
+		const answers = answersOf(program, questionsOf(vectors));
+		const expected = vectors.map(({ name, retval, out }) => ({ name, retval, out }));
+		expect(answers).toEqual(expected);
+	});
+
+	test("gives what the oracle says for every prefix of every vector, under every flag", () => {
+		const questions = readVectors()
+			.map((vector) => ({ name: vector.name, data: Buffer.from(vector.data, "hex") }))
+			.filter(({ data }) => data.length < 400)
+			.flatMap(({ name, data }) => [0, 1, 2, 4, 7].flatMap((flags) => prefixes(name, data, flags)));
+		const expected = questions.map(({ name, data, flags }) => ({ name, ...expectation(data, flags) }));
+		expect(questions.length).toBeGreaterThan(10_000);
+		expect(answersOf(program, questions)).toEqual(expected);
+	});
+});
+
+function prefixes(name: string, data: Uint8Array, flags: number): Question[] {
+	return Array.from({ length: data.length - 13 }, (_, index) => ({
+		name: `${name} flags ${flags} length ${index + 14}`,
+		data: data.subarray(0, index + 14),
+		flags,
+	}));
+}
