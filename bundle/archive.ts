@@ -114,6 +114,9 @@ function checkFrame(frame: ZstdFrame, archiveBytes: number): void {
 	if (frame.contentBytes > TAR_BYTES) tooLarge(`the archive becomes ${frame.contentBytes} bytes`, TAR_BYTES);
 }
 
+/** Node's own limit, and zstd's when the window is as small as the promise. */
+const OVERFLOWS: ReadonlySet<string> = new Set(["ERR_BUFFER_TOO_LARGE", "ZSTD_error_dstSize_tooSmall"]);
+
 /** Expands a frame whose promise has been checked; never beyond the promised size, whatever the blocks hold. */
 async function expand(archive: Uint8Array, frame: ZstdFrame): Promise<Buffer> {
 	try {
@@ -122,7 +125,7 @@ async function expand(archive: Uint8Array, frame: ZstdFrame): Promise<Buffer> {
 			params: { [constants.ZSTD_d_windowLogMax]: LIMITS.windowLog },
 		});
 	} catch (cause) {
-		if ((cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
+		if (OVERFLOWS.has((cause as NodeJS.ErrnoException).code ?? "")) {
 			throw new BundleError(
 				"BUNDLE_BOMB",
 				`the archive becomes more than the ${frame.contentBytes} bytes it claims`,

@@ -25,12 +25,12 @@ export const BUNDLE_ERRORS = {
 	},
 	BUNDLE_MISSING_ENTRY: { exit: 1, means: "a file that must be in the archive is not there" },
 	BUNDLE_NAME_INVALID: { exit: 2, means: "a text is not a bundle name" },
+	BUNDLE_NOTE_INVALID: { exit: 1, means: "an object's .note.kfn is malformed" },
 	BUNDLE_NOT_A_BUNDLE: { exit: 1, means: "the bytes are not a zstd frame as kfn writes it" },
 	BUNDLE_NOT_DETERMINISTIC: {
 		exit: 1,
 		means: "the tar holds a field, an order or padding that kfn never writes",
 	},
-	BUNDLE_NOTE_INVALID: { exit: 1, means: "an object's .note.kfn is malformed" },
 	BUNDLE_PACKAGE_INVALID: { exit: 1, means: "kfn.package.json breaks the schema or one of its rules" },
 	BUNDLE_PATH_ESCAPE: { exit: 3, means: "a path points outside the bundle" },
 	BUNDLE_PATH_INVALID: {
