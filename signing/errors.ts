@@ -22,7 +22,8 @@ export const SIGNING_ERRORS = {
 	KEY_ID_MISMATCH: { exit: 3, means: "a key id is not the digest of the key that it stands beside" },
 	KEY_WEAK: {
 		exit: 3,
-		means: "the public key is a point of small order, under which signatures can be forged",
+		means:
+			"the public key is a point of small order or has such a component, so that signatures under it prove nothing",
 	},
 	KEY_COST_LIMIT: {
 		exit: 3,
