@@ -83,7 +83,7 @@ int store_open(const char *sha256)
 	snprintf(path, sizeof(path), "%s/var/lib/kfn/store/%s", root_dir, sha256);
 	fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return fail_errno(LOAD_FILE_UNREADABLE, errno, "bundle %.12s… is not in the store", sha256);
+		return fail_errno(LOAD_FILE_UNREADABLE, errno, "bundle %.12s.. is not in the store", sha256);
 	return fd;
 }
 

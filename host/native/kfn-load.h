@@ -11,12 +11,12 @@
 #include <jansson.h>
 #include "errors.h"
 
-#define MAX_PLAN	(1024 * 1024)
+#define MAX_PLAN	(4 * 1024 * 1024)
 #define MAX_MANIFEST	(1024 * 1024)
-#define MAX_PUBLISHERS	(1024 * 1024)
-#define MAX_SIGNATURES	(64 * 1024)
+#define MAX_TRUST	(1024 * 1024)
+#define MAX_SIGNATURES	(32 * 1024)
 #define MAX_FILE	(16 * 1024 * 1024)	/* one file of a bundle */
-#define MAX_FUNCTIONS	256
+#define MAX_FUNCTIONS	4096
 #define MAX_KEYS	64
 #define MAX_VECTORS	4096
 #define MAX_PACKET	16384

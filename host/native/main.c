@@ -2,6 +2,7 @@
 /* kfn-load: the only code of kfn that calls bpf(). Reads its arguments here; docs/formats/loader.md says what it answers. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sodium.h>
 #include "kfn-load.h"
@@ -64,9 +65,21 @@ static int run(int argc, char **argv)
 	return i < argc ? command(argv[i], argc - i - 1, argv + i + 1) : usage("no command");
 }
 
+/* A function takes about six descriptors while a plan is applied. */
+static void open_files_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	umask(077);
+	open_files_raise();
 	silence_libbpf();
 	if (sodium_init() < 0)
 		fail(LOAD_INTERNAL, NULL, "libsodium does not start");

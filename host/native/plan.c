@@ -67,8 +67,8 @@ static int plan_parse(const struct buf *bytes, struct plan *plan)
 		return -1;
 	if (strcmp(schema, "kfn.plan/1"))
 		return fail(WHERE, NULL, "the plan: schema `%s` is not kfn.plan/1", schema);
-	if (generation < 0 || !is_text(created, 64) || !is_text(reason, 1024))
-		return fail(WHERE, NULL, "the plan: generation, created or reason is malformed");
+	if (generation < 0)
+		return fail(WHERE, NULL, "the plan: generation %lld is negative", (long long)generation);
 	if (!json_is_array(functions) || json_array_size(functions) > MAX_FUNCTIONS)
 		return fail(WHERE, NULL, "the plan: functions is not a list of at most %d", MAX_FUNCTIONS);
 	json_array_foreach(functions, i, entry) {

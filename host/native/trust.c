@@ -7,53 +7,69 @@
 
 #define WHERE LOAD_PUBLISHERS_INVALID
 #define WHAT "the trusted publishers"
+#define MAX_PUBLISHERS	1024
+#define MAX_PATTERNS	256
+
+#define KEY_KIND	"kfn-ed25519 "
+#define KEY_BASE64	44			/* 32 bytes with padding */
+#define KEY_LINE	(sizeof(KEY_KIND) - 1 + DIGEST_LEN + 1 + KEY_BASE64)
+
+/* Empty, or a space and 1 to 128 printable ASCII characters without spaces at the ends. */
+static bool is_comment(const char *text)
+{
+	size_t len = strlen(text), i;
+
+	for (i = 0; i < len; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return !len || (len >= 2 && len <= 129 && text[0] == ' ' && text[1] != ' ' && text[len - 1] != ' ');
+}
 
 /* `kfn-ed25519 <keyid> <base64> [comment]`; keyid = sha256 of the 32 raw bytes. */
 static int key_parse(const char *line, struct publisher *out)
 {
-	char kind[16], keyid[DIGEST_LEN + 2], encoded[64], actual[DIGEST_LEN + 1];
+	char keyid[DIGEST_LEN + 1], actual[DIGEST_LEN + 1];
 	unsigned char *bytes = out->keys[out->count].bytes;
 	size_t len, i;
-	int end = 0;
 
-	if (!is_text(line, 512) || sscanf(line, "%15[^ ] %65[^ ] %63[^ ]%n", kind, keyid, encoded, &end) != 3 ||
-	    (line[end] && line[end] != ' ') || strcmp(kind, "kfn-ed25519") || !is_digest(keyid) ||
-	    line[strlen("kfn-ed25519 ")] == ' ' || line[strlen("kfn-ed25519 ") + DIGEST_LEN + 1] == ' ')
+	if (strlen(line) < KEY_LINE || strncmp(line, KEY_KIND, strlen(KEY_KIND)))
 		return fail(WHERE, NULL, WHAT ": a key is not `kfn-ed25519 <keyid> <base64> [comment]`");
-	if (sodium_base642bin(bytes, 32, encoded, strlen(encoded), NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) ||
-	    len != 32)
-		return fail(WHERE, NULL, WHAT ": key %.12s… is not 32 bytes of base64", keyid);
+	memcpy(keyid, line + strlen(KEY_KIND), DIGEST_LEN);
+	keyid[DIGEST_LEN] = 0;
+	if (!is_digest(keyid) || line[strlen(KEY_KIND) + DIGEST_LEN] != ' ' || !is_comment(line + KEY_LINE) ||
+	    sodium_base642bin(bytes, 32, line + KEY_LINE - KEY_BASE64, KEY_BASE64, NULL, &len, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) || len != 32)
+		return fail(WHERE, NULL, WHAT ": a key is not `kfn-ed25519 <keyid> <base64> [comment]`");
 	sha256_hex(bytes, 32, actual);
 	if (strcmp(actual, keyid))
-		return fail(WHERE, NULL, WHAT ": key %.12s… does not have that keyid", keyid);
+		return fail(WHERE, NULL, WHAT ": key %.12s.. does not have that keyid", keyid);
 	/* A key of small order verifies signatures that nobody made. */
 	if (!crypto_core_ed25519_is_valid_point(bytes))
-		return fail(WHERE, NULL, WHAT ": key %.12s… is not a sound Ed25519 key", keyid);
+		return fail(WHERE, NULL, WHAT ": key %.12s.. is not a sound Ed25519 key", keyid);
 	for (i = 0; i < out->count; i++)
 		if (!strcmp(out->keys[i].keyid, keyid))
-			return fail(WHERE, NULL, WHAT ": key %.12s… is listed twice", keyid);
-	memcpy(out->keys[out->count++].keyid, keyid, DIGEST_LEN + 1);
+			return fail(WHERE, NULL, WHAT ": key %.12s.. is listed twice", keyid);
+	memcpy(out->keys[out->count++].keyid, keyid, sizeof(keyid));
 	return 0;
 }
 
-/* A literal name, or a prefix and one final `*`. */
-static int pattern_match(const char *pattern, const char *name, bool *match)
+/* A literal name, or a prefix and one final `*`. seen: a second one of the same spelling could never decide. */
+static int pattern_match(const char *pattern, const char *name, json_t *seen, bool *match)
 {
 	size_t len = strlen(pattern);
+	bool prefix = len && len <= 64 && pattern[len - 1] == '*' && pattern[0] != '-' &&
+		      strspn(pattern, "abcdefghijklmnopqrstuvwxyz0123456789-") == len - 1;
 
-	if (len && pattern[len - 1] == '*') {
-		if (len > 64 || strspn(pattern, "abcdefghijklmnopqrstuvwxyz0123456789-") != len - 1 || pattern[0] == '-')
-			return fail(WHERE, NULL, WHAT ": `%s` is not a name pattern", pattern);
-		*match |= !strncmp(pattern, name, len - 1);
-		return 0;
-	}
-	if (!is_name(pattern))
+	if (!prefix && !is_name(pattern))
 		return fail(WHERE, NULL, WHAT ": `%s` is not a name pattern", pattern);
-	*match |= !strcmp(pattern, name);
+	if (json_object_get(seen, pattern))
+		return fail(WHERE, NULL, WHAT ": `%s` stands there twice", pattern);
+	json_object_set_new(seen, pattern, json_true());
+	*match |= prefix ? !strncmp(pattern, name, len - 1) : !strcmp(pattern, name);
 	return 0;
 }
 
-static int entry_parse(json_t *entry, const char *name, struct publisher *out, bool *match)
+static int entry_parse(json_t *entry, const char *name, json_t *seen, struct publisher *out, bool *match)
 {
 	json_t *names, *keys, *item;
 	json_int_t threshold;
@@ -63,10 +79,11 @@ static int entry_parse(json_t *entry, const char *name, struct publisher *out, b
 	*out = (struct publisher){ 0 };
 	if (unpack(WHERE, WHAT, entry, "{s:o, s:I, s:o}", "names", &names, "threshold", &threshold, "keys", &keys))
 		return -1;
-	if (!json_array_size(names) || !json_array_size(keys) || json_array_size(keys) > MAX_KEYS)
-		return fail(WHERE, NULL, WHAT ": an entry needs names and 1 to %d keys", MAX_KEYS);
+	if (!json_array_size(names) || json_array_size(names) > MAX_PATTERNS || !json_array_size(keys) ||
+	    json_array_size(keys) > MAX_KEYS)
+		return fail(WHERE, NULL, WHAT ": an entry needs 1 to %d names and 1 to %d keys", MAX_PATTERNS, MAX_KEYS);
 	json_array_foreach(names, i, item)
-		if (pattern_match(json_string_value(item) ?: "", name, match))
+		if (pattern_match(json_string_value(item) ?: "", name, seen, match))
 			return -1;
 	json_array_foreach(keys, i, item)
 		if (key_parse(json_string_value(item) ?: "", out))
@@ -79,7 +96,7 @@ static int entry_parse(json_t *entry, const char *name, struct publisher *out, b
 
 int publisher_for(const char *name, struct publisher *out)
 {
-	json_t *root __json = NULL, *list, *entry;
+	json_t *root __json = NULL, *seen __json = json_object(), *list, *entry;
 	struct buf bytes __buf = { 0 };
 	char path[PATH_MAX];
 	const char *schema;
@@ -87,18 +104,18 @@ int publisher_for(const char *name, struct publisher *out)
 	size_t i;
 
 	snprintf(path, sizeof(path), "%s/etc/kfn/trust/publishers.json", root_dir);
-	if (file_read(path, MAX_PUBLISHERS, &bytes))
+	if (file_read(path, MAX_TRUST, &bytes))
 		return -1;
 	root = json_open(&bytes, WHERE, WHAT);
 	if (!root || unpack(WHERE, WHAT, root, "{s:s, s:o}", "schema", &schema, "publishers", &list))
 		return -1;
-	if (strcmp(schema, "kfn.publishers/1") || !json_is_array(list))
+	if (strcmp(schema, "kfn.publishers/1") || !json_is_array(list) || json_array_size(list) > MAX_PUBLISHERS)
 		return fail(WHERE, NULL, WHAT ": not schema kfn.publishers/1");
 	json_array_foreach(list, i, entry) {
 		struct publisher parsed;
 		bool match;
 
-		if (entry_parse(entry, name, &parsed, &match))
+		if (entry_parse(entry, name, seen, &parsed, &match))
 			return -1;
 		if (match && !found) {
 			*out = parsed;

@@ -38,75 +38,75 @@ static int canonical_check(json_t *list, const struct buf *bytes)
 	return same ? 0 : fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: not in canonical form");
 }
 
-static int one_check(json_t *entry, const struct publisher *publisher, const unsigned char *message, size_t len)
-{
-	unsigned char sig[crypto_sign_BYTES];
-	const char *keyid, *encoded;
-	size_t sig_len, i;
+struct signature {
+	const char *keyid;
+	unsigned char bytes[crypto_sign_BYTES];
+};
 
-	if (unpack(LOAD_SIGNATURE_MALFORMED, "the signatures", entry, "{s:s, s:s}", "keyid", &keyid, "sig", &encoded))
-		return -1;
-	if (!is_digest(keyid) || strlen(encoded) != 88 ||
-	    sodium_base642bin(sig, sizeof(sig), encoded, 88, NULL, &sig_len, NULL, sodium_base64_VARIANT_ORIGINAL) ||
-	    sig_len != sizeof(sig))
-		return fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: a keyid or a signature is malformed");
-	for (i = 0; i < publisher->count; i++)
-		if (!strcmp(publisher->keys[i].keyid, keyid))
-			break;
-	if (i == publisher->count)
-		return fail(LOAD_SIGNATURE_UNKNOWN_KEY, NULL, "key %.12s… may not sign this bundle", keyid);
-	if (crypto_sign_verify_detached(sig, message, len, publisher->keys[i].bytes))
-		return fail(LOAD_SIGNATURE_INVALID, NULL, "the signature by %.12s… does not fit the manifest", keyid);
-	return 0;
+/* The whole file before any signature is looked at: sorted by keyid, each once, in canonical spelling. */
+static int parse(json_t *list, const struct buf *bytes, struct signature *out)
+{
+	const char *encoded, *before = "";
+	json_t *entry;
+	size_t i, len;
+
+	if (!json_is_array(list) || json_array_size(list) > MAX_KEYS)
+		return fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: not a list of at most %d", MAX_KEYS);
+	json_array_foreach(list, i, entry) {
+		if (unpack(LOAD_SIGNATURE_MALFORMED, "the signatures", entry, "{s:s, s:s}", "keyid", &out[i].keyid,
+			   "sig", &encoded))
+			return -1;
+		if (!is_digest(out[i].keyid) || strcmp(out[i].keyid, before) < 0 || strlen(encoded) != 88 ||
+		    sodium_base642bin(out[i].bytes, crypto_sign_BYTES, encoded, 88, NULL, &len, NULL,
+				      sodium_base64_VARIANT_ORIGINAL) || len != crypto_sign_BYTES)
+			return fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: an entry is malformed or not sorted");
+		if (!strcmp(out[i].keyid, before))
+			return fail(LOAD_SIGNATURE_REPEATED, NULL, "key %.12s.. signs more than once", before);
+		before = out[i].keyid;
+	}
+	return canonical_check(list, bytes);
 }
 
-static int all_check(json_t *list, const struct publisher *publisher, const unsigned char *message, size_t len)
+/* libsodium refuses S >= L, keys and R of small order, and second encodings of a point. */
+static int one_check(const struct signature *signature, const struct publisher *publisher, const unsigned char *message,
+		     size_t len)
 {
-	const char *before = "";
-	json_t *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry) {
-		const char *keyid = json_string_value(json_object_get(entry, "keyid"));
-
-		if (!keyid || strcmp(keyid, before) < 0)
-			return fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: not sorted by keyid");
-		if (!strcmp(keyid, before))
-			return fail(LOAD_SIGNATURE_REPEATED, NULL, "key %.12s… signs more than once", keyid);
-		before = keyid;
-	}
-	json_array_foreach(list, i, entry)
-		if (one_check(entry, publisher, message, len))
-			return -1;
+	for (i = 0; i < publisher->count; i++)
+		if (!strcmp(publisher->keys[i].keyid, signature->keyid))
+			break;
+	if (i == publisher->count)
+		return fail(LOAD_SIGNATURE_UNKNOWN_KEY, NULL, "key %.12s.. may not sign this bundle", signature->keyid);
+	if (crypto_sign_verify_detached(signature->bytes, message, len, publisher->keys[i].bytes))
+		return fail(LOAD_SIGNATURE_INVALID, NULL, "the signature by %.12s.. does not fit the manifest",
+			    signature->keyid);
 	return 0;
 }
 
 int verify_signatures(const struct buf *manifest, const struct buf *signatures, const struct publisher *publisher)
 {
 	json_t *root __json = json_open(signatures, LOAD_SIGNATURE_MALFORMED, "the signatures"), *list;
+	static struct signature parsed[MAX_KEYS];
 	const char *schema, *type;
 	unsigned char *message;
-	size_t len;
-	int err;
+	size_t len, count, i;
+	int err = 0;
 
 	if (!root || unpack(LOAD_SIGNATURE_MALFORMED, "the signatures", root, "{s:s, s:s, s:o}", "schema", &schema,
-			    "payloadType", &type, "signatures", &list))
+			    "payloadType", &type, "signatures", &list) || parse(list, signatures, parsed))
 		return -1;
-	if (!json_is_array(list) || json_array_size(list) > MAX_KEYS)
-		return fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: not a list of at most %d", MAX_KEYS);
-	if (!json_array_size(list))
+	count = json_array_size(list);
+	if (!count)
 		return fail(LOAD_SIGNATURE_MISSING, NULL, "the bundle is not signed");
-	if (canonical_check(list, signatures))
-		return -1;
 	message = pae(manifest, &len);
 	if (!message)
 		return fail(LOAD_INTERNAL, NULL, "out of memory");
-	err = all_check(list, publisher, message, len);
+	for (i = 0; !err && i < count; i++)
+		err = one_check(&parsed[i], publisher, message, len);
 	free(message);
-	if (err)
-		return err;
-	if (json_array_size(list) < (size_t)publisher->threshold)
-		return fail(LOAD_SIGNATURE_THRESHOLD, NULL, "%zu of the %lld keys that must sign did",
-			    json_array_size(list), publisher->threshold);
-	return 0;
+	if (!err && count < (size_t)publisher->threshold)
+		return fail(LOAD_SIGNATURE_THRESHOLD, NULL, "%zu of the %lld keys that must sign did", count,
+			    publisher->threshold);
+	return err;
 }
