@@ -1,0 +1,61 @@
+// Vector files: what a line may say, and every way to say it wrong.
+import { describe, expect, it } from "vitest";
+import { LIMITS } from "./limits.ts";
+import { codeOf, refusal } from "./testing/refusal.ts";
+import { parseVectors } from "./vectors.ts";
+
+const GOOD = { name: "ipv4-tcp", why: "RFC 791, 3.1", program: "p", data: "00".repeat(14), retval: 0 };
+const bytes = (...lines: readonly unknown[]): Buffer =>
+	Buffer.from(lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""));
+
+describe("vectors", () => {
+	it("come with their bytes; flags default to 0 and out to nothing", () => {
+		const [one, two] = parseVectors(bytes(GOOD, { ...GOOD, name: "b", flags: 1, retval: 2, out: "ff01" }));
+		expect(one).toEqual({ ...GOOD, data: Buffer.alloc(14), flags: 0, out: undefined });
+		expect(two).toMatchObject({ flags: 1, retval: 2, out: Buffer.from([0xff, 1]) });
+	});
+
+	it("may be written with blanks and in any order", () => {
+		const line =
+			'{ "retval": 0, "data": "00000000000000000000000000000800", "program": "p", "why": "a \\"b\\": c", "name": "x" }';
+		expect(parseVectors(bytes(line))[0]?.why).toBe('a "b": c');
+	});
+
+	it.each([
+		["no line feed at the end", Buffer.from(JSON.stringify(GOOD))],
+		["nothing at all", Buffer.alloc(0)],
+		["an empty line", bytes(GOOD, "")],
+		["a comment", bytes("# packets", GOOD)],
+		["an array", bytes([GOOD])],
+		["a field twice", bytes(JSON.stringify(GOOD).replace("{", '{"name":"other",'))],
+		["a field twice with an escape", bytes(JSON.stringify(GOOD).replace("{", '{"n\\u0061me":"other",'))],
+		["an unknown field", bytes({ ...GOOD, expect: "x" })],
+		["no reason", bytes({ ...GOOD, why: undefined })],
+		["an empty reason", bytes({ ...GOOD, why: "" })],
+		["a terminal escape", bytes({ ...GOOD, why: "\x1b[2J" })],
+		["upper-case hex", bytes({ ...GOOD, data: "FF".repeat(14) })],
+		["half a byte", bytes({ ...GOOD, data: `${"00".repeat(14)}0` })],
+		["less than an Ethernet header", bytes({ ...GOOD, data: "00".repeat(13) })],
+		["more than 16 KiB", bytes({ ...GOOD, data: "00".repeat(16 * 1024 + 1) })],
+		["a negative answer", bytes({ ...GOOD, retval: -1 })],
+		["flags beyond 32 bits", bytes({ ...GOOD, flags: 2 ** 32 })],
+		["no bytes that are compared", bytes({ ...GOOD, out: "" })],
+		["a name twice", bytes(GOOD, GOOD)],
+		["bytes that are not UTF-8", Buffer.concat([Buffer.from([0xff]), bytes(GOOD)])],
+	])("with %s are refused", (_what, file) => {
+		expect(codeOf(() => parseVectors(file))).toBe("BUNDLE_VECTORS_INVALID");
+	});
+
+	it("say the file and the line of what is wrong", () => {
+		const error = refusal(() =>
+			parseVectors(bytes(GOOD, { ...GOOD, name: "b", flags: "x" }), "vectors/a.jsonl"),
+		);
+		expect(error.message).toMatch(/^vectors\/a\.jsonl:2 \/flags: /);
+	});
+
+	it("are at most 4096", () => {
+		const many = Array.from({ length: LIMITS.vectors + 1 }, (_, i) => ({ ...GOOD, name: `v${i}` }));
+		expect(parseVectors(bytes(...many.slice(1)))).toHaveLength(LIMITS.vectors);
+		expect(codeOf(() => parseVectors(bytes(...many)))).toBe("BUNDLE_VECTORS_INVALID");
+	});
+});
