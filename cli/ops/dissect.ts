@@ -14,19 +14,22 @@ import { columns } from "../output/columns.ts";
 
 const CAPTURE_LIMIT = 256 * 1024 * 1024;
 const FUNCTION = "flow-dissector";
+/** BPF_PROG_TEST_RUN takes a page at most and an Ethernet header at least (bpf_test_init, net/bpf/test_run.c). */
+const RUNNABLE = { least: 14, most: 4096 };
 const OUTCOMES: Readonly<Record<number, string>> = { 0: "dissected", 2: "failed", 129: "continue" };
 
 export async function dissect(
 	context: Context,
 	input: { file: string; scope: string | undefined; packets: boolean },
 ): Promise<Output> {
-	const packets = ethernetPackets(parseCapture(await readInput(input.file, CAPTURE_LIMIT)));
+	const captured = ethernetPackets(parseCapture(await readInput(input.file, CAPTURE_LIMIT)));
+	const packets = captured.filter(({ bytes }) => bytes.length >= RUNNABLE.least);
 	context.onStep({ step: "dissecting", detail: `${packets.length} packets` });
 	const answers = await Array.fromAsync(
 		replay(openContextHost(context), {
 			function: FUNCTION,
 			scope: input.scope,
-			packets: packets.map(({ bytes }) => ({ data: bytes })),
+			packets: packets.map(({ bytes }) => ({ data: bytes.subarray(0, RUNNABLE.most) })),
 		}),
 	);
 	const dissected = answers.map(({ retval, out }, i) => ({
@@ -36,13 +39,14 @@ export async function dissect(
 	}));
 	const table = groupFlows(dissected);
 	const document = {
-		packets: packets.length,
+		packets: captured.length,
+		tooShort: captured.length - packets.length,
 		flows: table.flows.map(flowDocument),
 		failed: table.failed,
 		continued: table.continued,
 		unexpected: table.unexpected,
 	};
-	if (!input.packets) return { json: document, text: flowText(table, packets.length) };
+	if (!input.packets) return { json: document, text: flowText(table, document) };
 	return { json: { ...document, perPacket: dissected.map(packetDocument) }, text: packetText(dissected) };
 }
 
@@ -69,7 +73,7 @@ function packetDocument({ retval, keys }: DissectedPacket, index: number) {
 	};
 }
 
-function flowText(table: FlowTable, packets: number): string {
+function flowText(table: FlowTable, counts: { packets: number; tooShort: number }): string {
 	const rows = table.flows.map((flow) => {
 		const f = flowDocument(flow);
 		const end = (address: string | null, port: number) =>
@@ -86,9 +90,10 @@ function flowText(table: FlowTable, packets: number): string {
 	const rest = [
 		table.failed > 0 ? `${table.failed} not dissected` : "",
 		table.continued > 0 ? `${table.continued} left to the kernel's own dissector` : "",
+		counts.tooShort > 0 ? `${counts.tooShort} too short for Ethernet` : "",
 		table.unexpected > 0 ? `${table.unexpected} answered with an undefined value` : "",
 	].filter((part) => part !== "");
-	const total = `${packets} packets, ${table.flows.length} flows${rest.length > 0 ? `; ${rest.join(", ")}` : ""}`;
+	const total = `${counts.packets} packets, ${table.flows.length} flows${rest.length > 0 ? `; ${rest.join(", ")}` : ""}`;
 	return [columns([["PROTOCOL", "SOURCE", "DESTINATION", "", "PACKETS", "BYTES"], ...rows]), total].join(
 		"\n",
 	);

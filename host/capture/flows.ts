@@ -17,7 +17,7 @@ export interface DissectedPacket {
 	readonly keys: FlowKeys;
 }
 
-/** Packets with equal addresses, protocols, ports and flow label, in one direction. */
+/** Packets with equal addresses, protocols, ports and flow label, in one direction, all or none of them in a tunnel. */
 export interface Flow {
 	/** Keys of the flow's first packet. */
 	readonly keys: FlowKeys;
@@ -69,8 +69,9 @@ function addPacket(flows: Map<string, Flow>, packet: CapturedPacket, keys: FlowK
 	if (packet.timestampNs > flow.lastNs) flow.lastNs = packet.timestampNs;
 }
 
-/** What the kernel's flow hash covers of these keys, with the direction kept. */
+/** What the kernel's flow hash covers of these keys, with the direction kept, and whether a tunnel was around it. */
 function identity(keys: FlowKeys): string {
 	const { networkProtocol, ipProtocol, source, destination, sourcePort, destinationPort, flowLabel } = keys;
-	return [networkProtocol, ipProtocol, source, destination, sourcePort, destinationPort, flowLabel].join(" ");
+	const ends = [source, destination, sourcePort, destinationPort];
+	return [networkProtocol, ipProtocol, ...ends, flowLabel, keys.isEncapsulated].join(" ");
 }
