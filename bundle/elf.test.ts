@@ -7,7 +7,7 @@ import { compileObject } from "./testing/sample.ts";
 
 const NOTE = "function=flow-dissector\nabi=1\nkernel=>=5.10\nfeature=prog_type:flow_dissector\n";
 const HEAD = `#include "kfn/sample.h"
-NOTE("${NOTE.replaceAll("\n", "\\n")}");
+NOTE("${NOTE.replaceAll("\n", "\\\\n")}");
 SEC("license") const char _license[] = "Dual BSD/GPL";
 `;
 const PLAIN = `${HEAD}

@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { parseDigest } from "./digest.ts";
 import { LIMITS } from "./limits.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
-import { parsePackageManifest } from "./package-manifest.ts";
+import { type PackageManifest, parsePackageManifest } from "./package-manifest.ts";
 import { tagOf } from "./tag.ts";
 import { codeOf, refusal } from "./testing/refusal.ts";
-import { SAMPLE_FLAGS, SAMPLE_PACKAGE } from "./testing/sample.ts";
+import { SAMPLE_FLAGS, samplePackage } from "./testing/sample.ts";
 
 const file = (path: string) => ({ path, size: 1, sha256: parseDigest("ab".repeat(32)) });
 const FILES = ["LICENSE", "obj/a.bpf.o", "src/a.bpf.c", "src/kfn/b.h", "vectors/a.jsonl"].map(file);
@@ -295,8 +295,8 @@ describe("rules", () => {
 });
 
 describe("kfn.package.json", () => {
-	const bytes = (change: object = {}) => Buffer.from(JSON.stringify({ ...SAMPLE_PACKAGE, ...change }));
-	const unit = SAMPLE_PACKAGE.units[0]!;
+	const bytes = (change: object = {}) => Buffer.from(JSON.stringify({ ...samplePackage(), ...change }));
+	const unit = (samplePackage() as unknown as PackageManifest).units[0]!;
 
 	it("is read in any spelling; what is left out is empty", () => {
 		const parsed = parsePackageManifest(bytes());

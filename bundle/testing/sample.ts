@@ -1,4 +1,4 @@
-// For tests only: a small real bundle, compiled by clang at test time. Product code never imports it.
+// For tests only: the example package of docs/formats as a real bundle, compiled by clang at test time. Product code never imports it.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,69 +17,34 @@ export const SAMPLE_FLAGS = [
 ];
 export const NO_SIGNATURES = Buffer.from("{}\n");
 
-const HEADER = `// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#define SEC(name) __attribute__((section(name), used))
-#define NOTE(text) \\
-	static const struct { unsigned namesz, descsz, type; char name[4]; char desc[(sizeof(text) + 2) / 4 * 4]; } \\
-	kfn_note __attribute__((section(".note.kfn"), used, aligned(4))) = \\
-	{ 4, (sizeof(text) + 2) / 4 * 4, 1, "kfn", text }
-struct keys { unsigned short nhoff, thoff; };
-struct context { unsigned char pad[144]; unsigned long long flow_keys; };
-`;
+const HEADER = "src/kfn/sample.h";
+const SOURCE = "src/sample.bpf.c";
+const DOCUMENTS = ["LICENSE", "README.md", "vectors/basic.jsonl"];
 
-const SOURCE = `// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "kfn/sample.h"
-NOTE("function=flow-dissector\\nabi=1\\nkernel=>=5.10\\nfeature=link:netns\\nfeature=prog_type:flow_dissector\\n");
-SEC("license") const char _license[] = "Dual BSD/GPL";
-SEC("flow_dissector") int sample(struct context *ctx)
-{
-	struct keys *keys = (struct keys *)ctx->flow_keys;
+/** The package that docs/formats explains. */
+const EXAMPLE = new URL("../../docs/formats/examples/package/", import.meta.url);
+const example = (path: string): string => readFileSync(new URL(path, EXAMPLE), "utf8");
 
-	keys->thoff = keys->nhoff;
-	return 0;
+/** The example's kfn.package.json, parsed as JSON only. */
+export function samplePackage(): Record<string, unknown> {
+	return JSON.parse(example("kfn.package.json"));
 }
-`;
 
-const VECTORS = `${JSON.stringify({
-	name: "too-short",
-	why: "no header after Ethernet",
-	program: "sample",
-	data: `${"02".repeat(12)}0800`,
-	retval: 0,
-	out: "00".repeat(56),
-})}\n`;
-
-export const SAMPLE_PACKAGE = {
-	schema: "kfn.package/1",
-	name: "sample",
-	version: "1.0.0",
-	summary: "A dissector that says nothing",
-	license: "GPL-2.0-only OR BSD-2-Clause",
-	function: { name: "flow-dissector", abi: 1 },
-	units: [
-		{
-			variant: "generic",
-			source: "src/sample.bpf.c",
-			object: "obj/sample.bpf.o",
-			requires: { kernel: ">=5.10", features: ["link:netns", "prog_type:flow_dissector"] },
-		},
-	],
-};
-
-const SAMPLE_SOURCES: Readonly<Record<string, string>> = {
-	"src/kfn/sample.h": HEADER,
-	"src/sample.bpf.c": SOURCE,
-};
+/** What `clang-19 --version` says, such as 19.1.7. */
+export function clangVersion(): string {
+	const text = execFileSync("clang-19", ["--version"], { encoding: "utf8" });
+	return /version ([0-9.]+)/.exec(text)![1]!;
+}
 
 /** Compiles C text (any BPF object) with the sample's header beside it. */
 export function compileObject(source: string, flags: readonly string[] = SAMPLE_FLAGS): Uint8Array {
 	const folder = mkdtempSync(join(tmpdir(), "kfn-sample-"));
 	try {
-		for (const [path, text] of Object.entries({ ...SAMPLE_SOURCES, "src/sample.bpf.c": source })) {
+		for (const [path, text] of Object.entries({ [HEADER]: example(HEADER), [SOURCE]: source })) {
 			mkdirSync(dirname(join(folder, path)), { recursive: true });
 			writeFileSync(join(folder, path), text);
 		}
-		const command = [...flags, "-c", "src/sample.bpf.c", "-o", "sample.o"];
+		const command = [...flags, "-c", SOURCE, "-o", "sample.o"];
 		execFileSync("clang-19", command, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
 		return readFileSync(join(folder, "sample.o"));
 	} finally {
@@ -88,7 +53,7 @@ export function compileObject(source: string, flags: readonly string[] = SAMPLE_
 }
 
 export interface SampleChanges {
-	/** Fields laid over SAMPLE_PACKAGE. */
+	/** Fields laid over kfn.package.json. */
 	readonly package?: Readonly<Record<string, unknown>>;
 	/** Replaces a text in the C source, such as the note or the license. */
 	readonly source?: (text: string) => string;
@@ -101,24 +66,21 @@ export function sampleInput(changes: SampleChanges = {}): {
 	files: Map<string, Uint8Array>;
 	compiler: { name: "clang"; version: string; flags: readonly string[] };
 } {
-	const source = (changes.source ?? ((text) => text))(SOURCE);
+	const source = (changes.source ?? ((text) => text))(example(SOURCE));
 	const texts = {
-		LICENSE: "GPL-2.0-only OR BSD-2-Clause\n",
-		"README.md": "# sample\n",
-		...SAMPLE_SOURCES,
-		"src/sample.bpf.c": source,
-		"vectors/basic.jsonl": VECTORS,
+		...Object.fromEntries([...DOCUMENTS, HEADER].map((path) => [path, example(path)])),
+		[SOURCE]: source,
 		...changes.files,
 	};
 	const files = new Map<string, Uint8Array>(
 		Object.entries(texts).map(([path, text]) => [path, Buffer.from(text)]),
 	);
 	files.set("obj/sample.bpf.o", compileObject(source));
-	const text = JSON.stringify({ ...SAMPLE_PACKAGE, ...changes.package });
+	const text = JSON.stringify({ ...samplePackage(), ...changes.package });
 	return {
 		package: parsePackageManifest(Buffer.from(text)),
 		files,
-		compiler: { name: "clang", version: "19.1.7", flags: SAMPLE_FLAGS },
+		compiler: { name: "clang", version: clangVersion(), flags: SAMPLE_FLAGS },
 	};
 }
 

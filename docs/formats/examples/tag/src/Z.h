@@ -1,0 +1,1 @@
+#define Z 3

@@ -1,0 +1,2 @@
+#include "a/b.h"
+int f(void) { return B; }
