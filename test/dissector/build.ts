@@ -31,3 +31,16 @@ export function buildNative(output: string, folder = packageFolder): void {
 	const sources = ["-x", "c", join(native, "replay.c"), join(folder, SOURCE)];
 	execFileSync("gcc", [...HOST_FLAGS, ...shim, ...sources, "-o", output], { stdio: "pipe" });
 }
+
+/** Compiles the tc program that shows the kernel's flow hash. */
+export function buildHashOracle(output: string): void {
+	execFileSync("clang-19", [...BPF_FLAGS, "-I", includes, "-c", "hash_oracle.bpf.c", "-o", output], {
+		cwd: fileURLToPath(new URL(".", import.meta.url)),
+	});
+}
+
+/** Compiles the program that runs packets through this kernel (native/test_run.c). */
+export function buildTestRun(output: string): void {
+	const flags = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"];
+	execFileSync("gcc", [...flags, join(native, "test_run.c"), "-lbpf", "-o", output], { stdio: "pipe" });
+}

@@ -5,12 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildNative } from "./build.ts";
+import { mutants } from "./mutate.ts";
 import { answersOf, type Question, questionsOf } from "./native.ts";
 import { expectation } from "./oracle.ts";
 import { readVectors } from "./vectors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kfn-dissector-"));
 const program = join(folder, "replay");
+const seeds = readVectors()
+	.map(({ data }) => Buffer.from(data, "hex"))
+	.filter((data) => data.length > 20 && data.length < 400);
+const SEED = 1;
 
 beforeAll(() => buildNative(program));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -31,6 +36,17 @@ describe("the dissector's C on the host", () => {
 		const expected = questions.map(({ name, data, flags }) => ({ name, ...expectation(data, flags) }));
 		expect(questions.length).toBeGreaterThan(10_000);
 		expect(answersOf(program, questions)).toEqual(expected);
+	});
+
+	test("gives what the oracle says for mutants of the vectors", () => {
+		const questions = mutants(seeds, 10_000, SEED).map((data, index) => ({
+			name: `seed ${SEED} mutant ${index}: ${Buffer.from(data).toString("hex")}`,
+			data,
+			flags: index % 8,
+		}));
+		const expected = questions.map(({ name, data, flags }) => ({ name, ...expectation(data, flags) }));
+		expect(answersOf(program, questions)).toEqual(expected);
+		expect(new Set(expected.map(({ retval }) => retval))).toEqual(new Set([0, 2, 129]));
 	});
 });
 

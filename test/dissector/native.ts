@@ -1,4 +1,4 @@
-// Asks a dissector that was compiled for the host (native/replay.c). Refuses to interpret the answer.
+// Asks a dissector: one compiled for the host (native/replay.c), or the kernel (native/test_run.c). Refuses to judge the answer.
 import { execFileSync } from "node:child_process";
 import { KEYS_SIZE } from "./keys.ts";
 import type { Vector } from "./vectors.ts";
@@ -26,19 +26,35 @@ export function questionsOf(vectors: readonly Vector[]): readonly Question[] {
 	}));
 }
 
-/** One answer per question, in order; throws when a sanitizer, or the program itself, objects. */
-export function answersOf(program: string, questions: readonly Question[]): readonly Answer[] {
+/** One answer per question, in order; throws when a sanitizer, the kernel or the program itself objects. */
+export function answersOf(
+	program: string,
+	questions: readonly Question[],
+	args: readonly string[] = [],
+): readonly Answer[] {
+	const output = ask(program, args, questions, ANSWER_SIZE);
+	return questions.map(({ name }, index) => ({
+		name,
+		retval: output.readUInt32LE(index * ANSWER_SIZE),
+		out: output.toString("hex", index * ANSWER_SIZE + 4, (index + 1) * ANSWER_SIZE),
+	}));
+}
+
+/** Feeds packets to a program's stdin and gives its stdout, which must be `answerSize` bytes for each. */
+export function ask(
+	program: string,
+	args: readonly string[],
+	questions: readonly Question[],
+	answerSize: number,
+): Buffer {
 	const input = questions.flatMap(({ data, flags }) => {
 		const head = Buffer.alloc(8);
 		head.writeUInt32LE(data.length, 0);
 		head.writeUInt32LE(flags, 4);
 		return [head, data];
 	});
-	const output = execFileSync(program, { input: Buffer.concat(input), maxBuffer: 1 << 26, stdio: "pipe" });
-	if (output.length !== questions.length * ANSWER_SIZE) throw new Error(`${output.length} bytes of answers`);
-	return questions.map(({ name }, index) => ({
-		name,
-		retval: output.readUInt32LE(index * ANSWER_SIZE),
-		out: output.toString("hex", index * ANSWER_SIZE + 4, (index + 1) * ANSWER_SIZE),
-	}));
+	const options = { input: Buffer.concat(input), maxBuffer: 1 << 28, stdio: "pipe" } as const;
+	const output = execFileSync(program, args, options);
+	if (output.length !== questions.length * answerSize) throw new Error(`${output.length} bytes of answers`);
+	return output;
 }

@@ -2,9 +2,17 @@
 // (Documentation/bpf/prog_flow_dissector.rst). Refuses to share a line, a table or a trick with the program it judges.
 import { encodeKeys, FLAG, type FlowKeys, initialKeys, VERDICT } from "./keys.ts";
 
+/**
+ * What the C dissector also has in its flow hash, but struct bpf_flow_keys has no room for. `stale-address`: struct
+ * flow_keys ends in 4 bytes of padding that flow_keys_hash_length() does not know of, so the hash of an IPv4 flow takes
+ * in the 4 bytes behind its addresses. Inside of IPv6 those are bytes 8 to 11 of the outer source address.
+ */
+export type Uncarried = "vlan" | "gre-key" | "stale-address";
+
 export interface Dissection {
 	readonly retval: number;
 	readonly keys: FlowKeys;
+	readonly uncarried: ReadonlySet<Uncarried>;
 }
 
 /** The first header, plus this many behind it (net/core/flow_dissector.c, MAX_FLOW_DISSECT_HDRS). */
@@ -43,7 +51,7 @@ export function dissect(frame: Uint8Array, flags = 0): Dissection {
 	const { keys } = walk;
 	keys.nhoff = Math.min(Math.max(keys.nhoff, ETHERNET_LENGTH), frame.length);
 	keys.thoff = Math.min(Math.max(keys.thoff, keys.nhoff), frame.length);
-	return { retval: VERDICT[verdict], keys };
+	return { retval: VERDICT[verdict], keys, uncarried: walk.uncarried };
 }
 
 /** `dissect` in the form of a vector. */
@@ -54,10 +62,12 @@ export function expectation(frame: Uint8Array, flags = 0): { retval: number; out
 
 class Walk {
 	readonly keys: FlowKeys;
+	readonly uncarried = new Set<Uncarried>();
 	readonly #frame: Uint8Array;
 	#followed = 0;
 	/** Whether the position is behind an IP header whose payload may have ports. */
 	#inTransport = false;
+	#stale = false;
 
 	constructor(frame: Uint8Array, keys: FlowKeys) {
 		this.#frame = frame;
@@ -104,6 +114,7 @@ class Walk {
 	/** IEEE 802.1Q: TCI, then the ethertype of what follows. */
 	#vlan(): void {
 		this.keys.nProto = this.#peek(4).getUint16(2);
+		this.uncarried.add("vlan");
 		this.keys.thoff += 4;
 		if (!this.keys.isEncap) this.keys.nhoff = this.keys.thoff;
 		this.#follow(this.#network);
@@ -138,6 +149,9 @@ class Walk {
 
 	#addresses(type: number, header: DataView, at: number, size: number): void {
 		const bytes = new Uint8Array(header.buffer, header.byteOffset + at, 2 * size);
+		if (type === ETHERTYPE.ipv6) this.#stale = bytes.subarray(8, 12).some((byte) => byte !== 0);
+		if (type === ETHERTYPE.ip && this.#stale) this.uncarried.add("stale-address");
+		else this.uncarried.delete("stale-address");
 		this.keys.addrProto = type;
 		this.keys.src = bytes.slice(0, size);
 		this.keys.dst = bytes.slice(size);
@@ -204,6 +218,7 @@ class Walk {
 		if (bits & 0x8000) length += 4;
 		if (bits & 0x2000) {
 			this.#peek(4, length);
+			this.uncarried.add("gre-key");
 			length += 4;
 		}
 		if (bits & 0x1000) length += 4;
