@@ -42,7 +42,7 @@ module.exports = {
 			severity: "error",
 			comment: "product code never imports test code",
 			from: { path: "^(bundle|signing|registry|host|cli)/", pathNot: "(\\.test\\.ts|^cli/bundle\\.ts)$" },
-			to: { path: "(^test/|\\.test\\.ts$|^node_modules/(vitest|esbuild)/)" },
+			to: { path: "(^test/|\\.test\\.ts$|^node_modules/(vitest|rolldown)/)" },
 		},
 		{
 			name: "commands-hold-no-logic",
