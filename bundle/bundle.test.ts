@@ -110,7 +110,7 @@ describe("what the archive holds and the manifest says", () => {
 
 	it("signature file too large", () => {
 		const entries = [...forge({})].map((entry) =>
-			entry.path === "kfn.sig.json" ? { path: entry.path, bytes: Buffer.alloc(64 * 1024 + 1) } : entry,
+			entry.path === "kfn.sig.json" ? { path: entry.path, bytes: Buffer.alloc(32 * 1024 + 1) } : entry,
 		);
 		expect(codeOf(() => openContents(entries))).toBe("BUNDLE_TOO_LARGE");
 	});

@@ -15,6 +15,6 @@ export const LIMITS = {
 	ratioFloorBytes: MiB,
 	windowLog: 23,
 	manifestBytes: MiB,
-	signatureBytes: 64 * 1024,
+	signatureBytes: 32 * 1024,
 	vectors: 4096,
 } as const;
