@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bundle } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
-import { type Manifest, parseManifest } from "#bundle/manifest.ts";
+import type { Manifest } from "#bundle/manifest-shape.ts";
+import { readPinnedManifest } from "#bundle/pinned-manifest.ts";
 import { fileError, statOf } from "./durable.ts";
 import { codeOf, HostError } from "./errors.ts";
 import { listFolder } from "./generations.ts";
@@ -63,9 +64,8 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 		});
 	}
 	const manifestBytes = readStored(folder, MANIFEST);
-	if (sha256(manifestBytes) !== manifestSha256)
-		throw damaged(folder, MANIFEST, "is not the one that the plan names");
-	const manifest = parseManifest(manifestBytes);
+	const manifest = readPinnedManifest(manifestBytes, manifestSha256);
+	if (manifest === undefined) throw damaged(folder, MANIFEST, "is not the one that the plan names");
 	for (const file of manifest.files) {
 		const bytes = readStored(folder, file.path, file.size);
 		if (sha256(bytes) !== file.sha256)
