@@ -30,7 +30,14 @@ const MAX_HEADER_BYTES = 16 * 1024;
 // Longer than any valid name, version or digest, so that a wrong one gets an answer that says so.
 const MAX_PARAM_CHARS = 512;
 
-export function buildApp(registry: RegistryContext, limits: TimeLimits = TIME_LIMITS): FastifyInstance {
+export interface AppOptions {
+	readonly limits?: TimeLimits | undefined;
+	/** Told `METHOD /path` of every route. */
+	readonly onRoute?: (route: string) => void;
+}
+
+export function buildApp(registry: RegistryContext, options: AppOptions = {}): FastifyInstance {
+	const { limits = TIME_LIMITS, onRoute } = options;
 	const app = Fastify({
 		logger: false,
 		bodyLimit: MAX_JSON_BYTES,
@@ -39,6 +46,8 @@ export function buildApp(registry: RegistryContext, limits: TimeLimits = TIME_LI
 		requestTimeout: limits.request,
 		connectionTimeout: limits.idle,
 		forceCloseConnections: "idle",
+		// Fastify's own 503 is not in our shape; what still comes in on an open connection while closing is answered.
+		return503OnClosing: false,
 		http: {
 			maxHeaderSize: MAX_HEADER_BYTES,
 			headersTimeout: limits.headers,
@@ -54,8 +63,21 @@ export function buildApp(registry: RegistryContext, limits: TimeLimits = TIME_LI
 	app.addHook("onRequest", async (_request, reply) => {
 		reply.header("x-content-type-options", "nosniff");
 	});
+	closeConnectionsWhenClosing(app);
+	if (onRoute !== undefined) app.addHook("onRoute", ({ method, url }) => onRoute(`${method} ${url}`));
 	registerRoutes(app, registry);
 	return app;
+}
+
+// A connection that was busy when closing began would otherwise stay open, idle, until the grace period ends.
+function closeConnectionsWhenClosing(app: FastifyInstance): void {
+	let closing = false;
+	app.addHook("preClose", async () => {
+		closing = true;
+	});
+	app.addHook("onSend", async (_request, reply) => {
+		if (closing) reply.header("connection", "close");
+	});
 }
 
 function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
@@ -83,7 +105,8 @@ function sendError(registry: RegistryContext, reply: FastifyReply, error: Error)
 	}
 	if (known.status === 401) reply.header("www-authenticate", 'Bearer realm="kfn"');
 	if (known.code === "REGISTRY_BUSY") reply.header("retry-after", "1");
-	reply.removeHeader("etag").removeHeader("content-length").header("cache-control", "no-store");
+	reply.removeHeader("etag").removeHeader("content-length");
+	reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff");
 	return reply.code(known.status).type("application/json; charset=utf-8").send(errorDocument(known));
 }
 

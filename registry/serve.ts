@@ -3,7 +3,6 @@
 
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { FastifyInstance } from "fastify";
 import { RegistryError } from "./api/errors.ts";
 import { buildApp, type TimeLimits } from "./app.ts";
@@ -12,6 +11,7 @@ import type { RegistryContext, RegistryEvent } from "./ops/registry-context.ts";
 import { createToken, listTokens, revokeToken, type TokenSpec, type TokenStatus } from "./ops/tokens.ts";
 import { Turnstile } from "./ops/turnstile.ts";
 import type { AuditRecord } from "./ports/metadata-store.ts";
+import { type ServeLock, takeServeLock } from "./serve-lock.ts";
 import { openSqliteMetadataStore } from "./store/open-sqlite.ts";
 
 const EXAMINATIONS_AT_ONCE = 2;
@@ -65,20 +65,19 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 class FolderRegistry implements Registry {
 	readonly #context: RegistryContext;
 	readonly #setup: { dataDir: string; timeLimits: TimeLimits | undefined };
+	readonly tokens = {
+		create: (spec: TokenSpec) => createToken(this.#context, spec),
+		list: () => listTokens(this.#context),
+		revoke: (id: string) => revokeToken(this.#context, id),
+	};
 	#app: FastifyInstance | undefined;
-	#lock: DatabaseSync | undefined;
+	#lock: ServeLock | undefined;
 	#closing: Promise<void> | undefined;
 
 	constructor(context: RegistryContext, setup: { dataDir: string; timeLimits: TimeLimits | undefined }) {
 		this.#context = context;
 		this.#setup = setup;
 	}
-
-	readonly tokens = {
-		create: (spec: TokenSpec) => createToken(this.#context, spec),
-		list: () => listTokens(this.#context),
-		revoke: (id: string) => revokeToken(this.#context, id),
-	};
 
 	audit(limit = 100): Promise<AuditRecord[]> {
 		return this.#context.metadata.read((reads) => reads.listAudit(limit));
@@ -92,7 +91,7 @@ class FolderRegistry implements Registry {
 		if (removed > 0) {
 			this.#context.report({ event: "cleaned", message: `removed ${removed} interrupted uploads` });
 		}
-		this.#app = buildApp(this.#context, this.#setup.timeLimits);
+		this.#app = buildApp(this.#context, { limits: this.#setup.timeLimits });
 		try {
 			return { url: await this.#app.listen(address) };
 		} catch (cause) {
@@ -121,21 +120,6 @@ class FolderRegistry implements Registry {
 			clearTimeout(impatience);
 		}
 		await this.#context.metadata.close();
-		this.#lock?.close();
-	}
-}
-
-// An exclusive SQLite transaction on a file of its own is a lock that the kernel drops when the process dies, kill -9 included.
-function takeServeLock(dataDir: string): DatabaseSync {
-	const lock = new DatabaseSync(join(dataDir, "serve.lock"));
-	try {
-		lock.exec("begin exclusive");
-		return lock;
-	} catch (cause) {
-		lock.close();
-		throw new RegistryError("REGISTRY_DATA_IN_USE", "another server already serves this data folder", {
-			hint: "stop it first, or give this one another folder",
-			cause,
-		});
+		this.#lock?.release();
 	}
 }

@@ -1,6 +1,7 @@
 // Kysely dialect over node:sqlite: one connection, immediate transactions, prepared statements kept.
 // Refuses to hold queries or a schema; everything SQLite-only lives here and in open-sqlite.ts.
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import {
 	type CompiledQuery,
 	type DatabaseConnection,
@@ -18,6 +19,9 @@ import {
 import { RegistryError } from "../api/errors.ts";
 
 const MAX_KEPT_STATEMENTS = 256;
+// Another process (an admin who makes a token) holds the write lock for milliseconds.
+const LOCK_WAIT_MS = 5_000;
+const LOCK_RETRY_MS = 5;
 
 export interface NodeSqliteOptions {
 	/** "immediate" takes the write lock at once, so that no transaction fails half-way on a lock it asks for too late. */
@@ -28,7 +32,7 @@ export class NodeSqliteDialect implements Dialect {
 	readonly #database: DatabaseSync;
 	readonly #options: NodeSqliteOptions;
 
-	/** Takes ownership of `database`: destroying the Kysely instance closes it. */
+	/** Takes ownership of `database`: destroying the Kysely instance closes it. A writer's has a timeout of 0: waiting is done here. */
 	constructor(database: DatabaseSync, options: NodeSqliteOptions) {
 		this.#database = database;
 		this.#options = options;
@@ -79,16 +83,8 @@ class NodeSqliteDriver implements Driver {
 
 	async releaseConnection(): Promise<void> {}
 
-	async beginTransaction(): Promise<void> {
-		try {
-			this.#database.exec(this.#begin);
-		} catch (error) {
-			if (!isBusy(error)) throw error;
-			throw new RegistryError("REGISTRY_BUSY", "another process holds the metadata store", {
-				hint: "try again",
-				cause: error,
-			});
-		}
+	beginTransaction(): Promise<void> {
+		return retryWhileBusy(() => this.#database.exec(this.#begin));
 	}
 
 	async commitTransaction(): Promise<void> {
@@ -106,6 +102,22 @@ class NodeSqliteDriver implements Driver {
 	}
 }
 
+// SQLite's own waiting would hold the whole process: requests, and the very transaction that is waited for if it is ours.
+async function retryWhileBusy<T>(attempt: () => T): Promise<T> {
+	for (let waited = 0; ; waited += LOCK_RETRY_MS) {
+		try {
+			return attempt();
+		} catch (cause) {
+			if (!isBusy(cause)) throw cause;
+			if (waited >= LOCK_WAIT_MS) {
+				const message = "another process holds the metadata store";
+				throw new RegistryError("REGISTRY_BUSY", message, { hint: "try again", cause });
+			}
+		}
+		await delay(LOCK_RETRY_MS);
+	}
+}
+
 function isBusy(error: unknown): boolean {
 	const SQLITE_BUSY = 5;
 	return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
@@ -120,6 +132,11 @@ class NodeSqliteConnection implements DatabaseConnection {
 	}
 
 	async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+		// Inside a transaction the lock is ours; outside (the first steps of a migration) another process may have it.
+		return this.#database.isTransaction ? this.#run(query) : retryWhileBusy(() => this.#run(query));
+	}
+
+	#run<R>(query: CompiledQuery): QueryResult<R> {
 		const statement = this.#prepare(query.sql);
 		const parameters = query.parameters as readonly SQLInputValue[];
 		if (statement.columns().length > 0) return { rows: statement.all(...parameters) as R[] };

@@ -9,8 +9,7 @@ import { migrate } from "./migrations.ts";
 import { NodeSqliteDialect } from "./node-sqlite-dialect.ts";
 import type { RegistrySchema } from "./schema.ts";
 
-// Another process (an admin who makes a token) holds the write lock for milliseconds at most.
-const LOCK_WAIT_MS = 5_000;
+const OPENING_WAIT_MS = 2_000;
 
 /** Opens or creates the store at `file`, brings its schema up to date, and answers a port that owns both connections. */
 export async function openSqliteMetadataStore(file: string): Promise<MetadataStore> {
@@ -34,9 +33,14 @@ export async function openSqliteMetadataStore(file: string): Promise<MetadataSto
 }
 
 function openDatabase(file: string, options: { readOnly: boolean }): DatabaseSync {
-	const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout: LOCK_WAIT_MS });
+	// A reader of a WAL never waits for a writer, only for the instant in which another process opens or closes the file.
+	const timeout = options.readOnly ? OPENING_WAIT_MS : 0;
+	const database = new DatabaseSync(file, { readOnly: options.readOnly, timeout });
 	if (!options.readOnly) {
+		// Changing the mode of a new file takes a lock that another process may want in the same moment.
+		database.exec(`pragma busy_timeout = ${OPENING_WAIT_MS}`);
 		database.exec("pragma journal_mode = wal");
+		database.exec("pragma busy_timeout = 0");
 		database.exec("pragma synchronous = full");
 	}
 	return database;

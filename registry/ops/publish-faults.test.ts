@@ -1,0 +1,197 @@
+// Every write of publish fails once, and once more "failed, but it was written": the error is seen, the store stays
+// consistent, and a retry succeeds. Real SQLite, real files; only the failing call itself is made up.
+import { readdirSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openFolderBlobStore } from "../blob/folder-blob-store.ts";
+import type { BlobStore, StagedBlob } from "../ports/blob-store.ts";
+import type { MetadataStore, MetadataTransaction } from "../ports/metadata-store.ts";
+import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
+import { type TestBundle, testBundle } from "../testing/bundles.ts";
+import { filesBelow, temporaryFolder } from "../testing/server.ts";
+import { authorizeWrite } from "./authorize.ts";
+import { publish } from "./publish.ts";
+import { readIndex } from "./read-index.ts";
+import type { RegistryContext } from "./registry-context.ts";
+import { createToken } from "./tokens.ts";
+import { Turnstile } from "./turnstile.ts";
+
+type Mode = "failed" | "failed, but it was written";
+
+/** Counts writes, and makes one of them fail. */
+class FaultPlan {
+	readonly seen: string[] = [];
+	armed: { write: number; mode: Mode } | undefined;
+
+	async write<T>(name: string, action: () => Promise<T>): Promise<T> {
+		const mode = this.#enter(name);
+		if (mode === "failed") throw new Error(`injected: ${name} failed`);
+		const result = await action();
+		if (mode !== undefined) throw new Error(`injected: ${name} failed, but it was written`);
+		return result;
+	}
+
+	/** A commit: "failed" must roll back, so it fails inside; "but it was written" fails after. */
+	async commit<T>(run: (beforeCommit: () => void) => Promise<T>): Promise<T> {
+		let mode: Mode | undefined;
+		const result = await run(() => {
+			mode = this.#enter("transaction commit");
+			if (mode === "failed") throw new Error("injected: commit failed");
+		});
+		if (mode !== undefined) throw new Error("injected: commit failed, but it was written");
+		return result;
+	}
+
+	#enter(name: string): Mode | undefined {
+		const armed = this.armed?.write === this.seen.length ? this.armed.mode : undefined;
+		this.seen.push(name);
+		return armed;
+	}
+}
+
+function faultyMetadata(real: MetadataStore, plan: FaultPlan): MetadataStore {
+	return {
+		read: (work) => real.read(work),
+		close: () => real.close(),
+		transaction: (work) =>
+			plan.commit((beforeCommit) =>
+				real.transaction(async (tx) => {
+					const result = await work(faultyTransaction(tx, plan));
+					beforeCommit();
+					return result;
+				}),
+			),
+	};
+}
+
+function faultyTransaction(tx: MetadataTransaction, plan: FaultPlan): MetadataTransaction {
+	return new Proxy(tx, {
+		get(target, property: keyof MetadataTransaction) {
+			const method = (target[property] as (...args: unknown[]) => Promise<unknown>).bind(target);
+			const writes = property === "insertVersion" || property === "appendAudit";
+			return writes ? (...args: unknown[]) => plan.write(property, () => method(...args)) : method;
+		},
+	});
+}
+
+function faultyBlobs(real: BlobStore, plan: FaultPlan): BlobStore {
+	const faulty = (staged: StagedBlob): StagedBlob => ({
+		...staged,
+		commit: () => plan.write("blob commit", () => staged.commit()),
+		discard: () => plan.write("blob discard", () => staged.discard()),
+	});
+	return {
+		open: (sha256, size) => real.open(sha256, size),
+		removeUnfinished: () => real.removeUnfinished(),
+		stage: async (source, options) =>
+			faulty(await plan.write("blob stage", () => real.stage(source, options))),
+	};
+}
+
+const MODES: Mode[] = ["failed", "failed, but it was written"];
+let folder: string;
+let bundle: TestBundle;
+let plan: FaultPlan;
+let registry: RegistryContext;
+beforeEach(async () => {
+	folder = temporaryFolder();
+	bundle = await testBundle();
+	plan = new FaultPlan();
+	await mkdir(join(folder, "data"));
+	registry = {
+		metadata: faultyMetadata(await openSqliteMetadataStore(join(folder, "registry.sqlite")), plan),
+		blobs: faultyBlobs(await openFolderBlobStore(join(folder, "blobs")), plan),
+		now: () => new Date(),
+		private: false,
+		examinations: new Turnstile(1),
+		report: () => undefined,
+	};
+});
+afterEach(async () => {
+	await registry.metadata.close();
+	rmSync(folder, { recursive: true });
+});
+
+async function upload(token: string, archive = bundle.archive): Promise<{ created: boolean }> {
+	const authorization = `Bearer ${token}`;
+	const scope = await authorizeWrite(registry, { authorization, verb: "publish", name: bundle.name });
+	async function* stream(): AsyncGenerator<Uint8Array, void, undefined> {
+		yield archive;
+	}
+	return publish(registry, scope, { version: bundle.version, archive: stream() });
+}
+
+async function newToken(): Promise<string> {
+	const expiresAt = new Date(Date.now() + 60_000).toISOString();
+	return (await createToken(registry, { label: "x", names: "*", verbs: ["publish"], expiresAt })).token;
+}
+
+/** Either nothing is visible, or the whole version is, with its bytes. */
+async function expectConsistent(): Promise<void> {
+	const record = await registry.metadata.read((reads) => reads.findVersion(bundle.name, bundle.version));
+	const names = await registry.metadata.read((reads) => reads.listNames("", 10));
+	expect(names).toEqual(record === undefined ? [] : [bundle.name]);
+	if (record === undefined) return;
+	const parts: Uint8Array[] = [];
+	for await (const part of (await registry.blobs.open(record.sha256, record.size)) ?? []) parts.push(part);
+	expect(Buffer.concat(parts).equals(bundle.archive)).toBe(true);
+}
+
+test("publish has exactly these writes", async () => {
+	const token = await newToken();
+	plan.seen.length = 0;
+	await upload(token);
+	expect(plan.seen).toEqual([
+		"blob stage",
+		"insertVersion",
+		"appendAudit",
+		"blob commit",
+		"transaction commit",
+		"blob discard",
+	]);
+});
+
+const WRITES = 6;
+const faults = Array.from({ length: WRITES }, (_, write) => MODES.map((mode) => ({ write, mode }))).flat();
+
+test.each(faults)("write $write $mode: consistent at once, and a retry succeeds", async (fault) => {
+	const token = await newToken();
+	plan.seen.length = 0;
+	plan.armed = fault;
+	const first = await upload(token).then(
+		() => "published",
+		(error: Error) => error.message,
+	);
+	// What cannot be dropped is no reason to call a finished upload failed; every other failure is seen.
+	expect(first).toMatch(fault.write === WRITES - 1 ? /^published$/ : /^injected/);
+	plan.armed = undefined;
+	await expectConsistent();
+	await upload(token);
+	expect((await upload(token)).created).toBe(false);
+	await expectConsistent();
+	await registry.blobs.removeUnfinished();
+	expect((await readIndex(registry, bundle.name)).versions).toHaveLength(1);
+	expect(filesBelow(join(folder, "blobs/sha256"))).toEqual([bundle.sha256]);
+	expect(readdirSync(join(folder, "blobs/incoming"))).toEqual([]);
+});
+
+test.each(faults)(
+	"write $write $mode, then other bytes: whoever was first for the hosts stays",
+	async (fault) => {
+		const token = await newToken();
+		plan.seen.length = 0;
+		plan.armed = fault;
+		await upload(token).catch(() => undefined);
+		plan.armed = undefined;
+		const other = await testBundle({ readme: "other" });
+		const visible = await registry.metadata.read((reads) => reads.findVersion(bundle.name, bundle.version));
+		const outcome = await upload(token, other.archive).then(
+			() => "published",
+			(error: { code?: string }) => error.code,
+		);
+		expect(outcome).toBe(visible === undefined ? "published" : "REGISTRY_VERSION_EXISTS");
+		const { versions } = await readIndex(registry, bundle.name);
+		expect(versions.map((version) => version.sha256)).toEqual([visible?.sha256 ?? other.sha256]);
+	},
+);

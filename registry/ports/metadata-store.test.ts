@@ -1,0 +1,233 @@
+// Contract of the metadata port. Every adapter joins by an entry in `adapters`; the tests know nothing of any.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
+import { temporaryFolder } from "../testing/server.ts";
+import type { AuditRecord, MetadataStore, TokenRecord, VersionRecord } from "./metadata-store.ts";
+
+interface Instance {
+	/** Another connection to the same data, as a second process would have; also works after `store` was closed. */
+	openAgain(): Promise<MetadataStore>;
+	readonly store: MetadataStore;
+	remove(): Promise<void>;
+}
+
+const adapters: { name: string; open: () => Promise<Instance> }[] = [
+	{
+		name: "SQLite (node:sqlite)",
+		open: async () => {
+			const folder = temporaryFolder();
+			const openAgain = () => openSqliteMetadataStore(join(folder, "registry.sqlite"));
+			const remove = async () => rmSync(folder, { recursive: true });
+			return { store: await openAgain(), openAgain, remove };
+		},
+	},
+];
+
+const version = (changes: Partial<VersionRecord> = {}): VersionRecord => {
+	const name = changes.name ?? "alpha";
+	const number = changes.version ?? "1.0.0";
+	return {
+		name,
+		version: number,
+		// Unique per name and version, as it is in life.
+		sha256: Buffer.from(`${name} ${number}`).toString("hex").padEnd(64, "0").slice(0, 64),
+		size: 16_777_216,
+		manifestSha256: "b".repeat(64),
+		tag: `kfn1:${"c".repeat(64)}`,
+		functionName: "flow-dissector",
+		functionAbi: 1,
+		requires: [{ kernel: ">=5.10", features: ["link:netns"] }],
+		publishedAt: "2026-01-01T00:00:00.000Z",
+		publishedBy: "token-1",
+		yankedAt: null,
+		yankReason: null,
+		revision: 0,
+		...changes,
+	};
+};
+
+const token = (changes: Partial<TokenRecord> = {}): TokenRecord => ({
+	id: "token-1",
+	hash: "d".repeat(64),
+	label: "Ünïcode 'quoted' \"label\"; drop table tokens; --",
+	names: "acme-*",
+	verbs: ["publish", "read"],
+	createdAt: "2026-01-01T00:00:00.000Z",
+	expiresAt: "2027-01-01T00:00:00.000Z",
+	revokedAt: null,
+	...changes,
+});
+
+const audit = (outcome: string): AuditRecord => ({
+	at: "2026-01-01T00:00:00.000Z",
+	tokenId: null,
+	verb: "publish",
+	name: "alpha",
+	version: "1.0.0",
+	sha256: null,
+	outcome,
+});
+
+describe.each(adapters)("metadata store on $name", ({ open }) => {
+	let instance: Instance;
+	let store: MetadataStore;
+	beforeEach(async () => {
+		instance = await open();
+		store = instance.store;
+	});
+	afterEach(async () => {
+		await store.close();
+		await instance.remove();
+	});
+	const insert = (record: VersionRecord) => store.transaction((tx) => tx.insertVersion(record));
+
+	test("answers what was inserted, field by field, also to another connection", async () => {
+		const record = version({ yankedAt: "2026-01-02T00:00:00.000Z", yankReason: "'; --", revision: 3 });
+		expect(await insert(record)).toBe(true);
+		const other = await instance.openAgain();
+		expect(await other.read((reads) => reads.findVersion("alpha", "1.0.0"))).toEqual(record);
+		expect(await other.read((reads) => reads.findDigest(record.sha256))).toEqual(record);
+		expect(await other.read((reads) => reads.listVersions("alpha"))).toEqual([record]);
+		await other.close();
+	});
+
+	test("answers undefined or nothing for what is not there", async () => {
+		await store.read(async (reads) => {
+			expect(await reads.findVersion("alpha", "1.0.0")).toBeUndefined();
+			expect(await reads.findDigest("a".repeat(64))).toBeUndefined();
+			expect(await reads.listVersions("alpha")).toEqual([]);
+			expect(await reads.findToken("x")).toBeUndefined();
+			expect(await reads.findTokenByHash("x")).toBeUndefined();
+			expect(await reads.listNames("", 10)).toEqual([]);
+		});
+	});
+
+	test("a transaction that throws has written nothing", async () => {
+		const failure = store.transaction(async (tx) => {
+			await tx.insertVersion(version());
+			await tx.insertToken(token());
+			await tx.appendAudit(audit("created"));
+			expect(await tx.findVersion("alpha", "1.0.0")).toBeDefined();
+			throw new Error("no");
+		});
+		await expect(failure).rejects.toThrow("no");
+		await store.read(async (reads) => {
+			expect(await reads.findVersion("alpha", "1.0.0")).toBeUndefined();
+			expect(await reads.listNames("", 10)).toEqual([]);
+			expect(await reads.listTokens()).toEqual([]);
+			expect(await reads.listAudit(10)).toEqual([]);
+		});
+	});
+
+	test("a read does not see, and does not wait for, a transaction under way", async () => {
+		await store.transaction(async (tx) => {
+			await tx.insertVersion(version());
+			expect(await store.read((reads) => reads.listVersions("alpha"))).toEqual([]);
+		});
+		expect(await store.read((reads) => reads.listVersions("alpha"))).toHaveLength(1);
+	});
+
+	test("inserting a version twice writes once: the first stays", async () => {
+		expect(await insert(version())).toBe(true);
+		expect(await insert(version({ sha256: "e".repeat(64) }))).toBe(false);
+		const stored = await store.read((reads) => reads.findVersion("alpha", "1.0.0"));
+		expect(stored).toEqual(version());
+	});
+
+	test("of many inserts of one version at once, exactly one wins", async () => {
+		const records = Array.from({ length: 20 }, (_, n) =>
+			version({ sha256: n.toString(16).padStart(64, "0") }),
+		);
+		const won = await Promise.all(records.map(insert));
+		expect(won.filter(Boolean)).toHaveLength(1);
+		const stored = await store.read((reads) => reads.listVersions("alpha"));
+		expect(stored).toEqual([records[won.indexOf(true)]]);
+	});
+
+	test("one digest cannot stand under two versions", async () => {
+		await insert(version());
+		const { sha256 } = version();
+		await expect(insert(version({ version: "2.0.0", sha256 }))).rejects.toThrow();
+		expect(await store.read((reads) => reads.findVersion("alpha", "2.0.0"))).toBeUndefined();
+	});
+
+	test("a yank swaps only from the expected revision", async () => {
+		await insert(version());
+		const key = { name: "alpha", version: "1.0.0" };
+		const yanked = { at: "2026-02-02T00:00:00.000Z", reason: "crash" };
+		const swap = (expectedRevision: number, to: typeof yanked | null) =>
+			store.transaction((tx) => tx.swapYank({ ...key, expectedRevision }, to));
+		expect(await swap(1, yanked)).toBe(false);
+		expect(await swap(0, yanked)).toBe(true);
+		expect(await swap(0, null)).toBe(false);
+		const stored = await store.read((reads) => reads.findVersion("alpha", "1.0.0"));
+		expect(stored).toEqual(version({ yankedAt: yanked.at, yankReason: "crash", revision: 1 }));
+		expect(await swap(1, null)).toBe(true);
+		expect(await store.read((reads) => reads.findVersion("alpha", "1.0.0"))).toEqual(
+			version({ revision: 2 }),
+		);
+	});
+
+	test("names are paged in byte order, each once", async () => {
+		for (const name of ["b", "a0", "a-b", "a", "ab", "a1"]) await insert(version({ name }));
+		await insert(version({ name: "a", version: "2.0.0" }));
+		const page = (after: string, limit: number) => store.read((reads) => reads.listNames(after, limit));
+		expect(await page("", 10)).toEqual(["a", "a-b", "a0", "a1", "ab", "b"]);
+		expect(await page("", 2)).toEqual(["a", "a-b"]);
+		expect(await page("a-b", 2)).toEqual(["a0", "a1"]);
+		expect(await page("aa", 9)).toEqual(["ab", "b"]);
+		expect(await page("b", 2)).toEqual([]);
+	});
+
+	test("tokens are found by id and by hash, and revoked once", async () => {
+		const older = token({ id: "token-0", hash: "e".repeat(64), createdAt: "2025-01-01T00:00:00.000Z" });
+		await store.transaction(async (tx) => {
+			await tx.insertToken(token());
+			await tx.insertToken(older);
+		});
+		await store.read(async (reads) => {
+			expect(await reads.findToken("token-1")).toEqual(token());
+			expect(await reads.findTokenByHash(token().hash)).toEqual(token());
+			expect(await reads.listTokens()).toEqual([older, token()]);
+		});
+		const revoke = (id: string, at: string) => store.transaction((tx) => tx.revokeToken(id, at));
+		expect(await revoke("token-1", "2026-03-03T00:00:00.000Z")).toBe(true);
+		expect(await revoke("token-1", "2026-04-04T00:00:00.000Z")).toBe(false);
+		expect(await revoke("token-9", "2026-04-04T00:00:00.000Z")).toBe(false);
+		const stored = await store.read((reads) => reads.findToken("token-1"));
+		expect(stored?.revokedAt).toBe("2026-03-03T00:00:00.000Z");
+	});
+
+	test("two tokens cannot have one hash", async () => {
+		await store.transaction((tx) => tx.insertToken(token()));
+		await expect(store.transaction((tx) => tx.insertToken(token({ id: "token-2" })))).rejects.toThrow();
+	});
+
+	test("the audit log answers newest first, also within one millisecond", async () => {
+		for (const outcome of ["one", "two", "three"])
+			await store.transaction((tx) => tx.appendAudit(audit(outcome)));
+		const listed = await store.read((reads) => reads.listAudit(2));
+		expect(listed).toEqual([audit("three"), audit("two")]);
+	});
+
+	test("two connections write at once without losing anything", async () => {
+		const other = await instance.openAgain();
+		const names = Array.from({ length: 20 }, (_, n) => `name-${n}`);
+		await Promise.all(
+			names.map((name, n) =>
+				(n % 2 === 0 ? store : other).transaction((tx) => tx.insertVersion(version({ name }))),
+			),
+		);
+		expect(await store.read((reads) => reads.listNames("", 100))).toEqual([...names].sort());
+		await other.close();
+	});
+
+	test("what was written is there after closing and opening again", async () => {
+		await insert(version());
+		await store.close();
+		store = await instance.openAgain();
+		expect(await store.read((reads) => reads.listVersions("alpha"))).toEqual([version()]);
+	});
+});

@@ -1,0 +1,39 @@
+// For tests only: real signed bundles of any name and version, from one compilation. Product code never imports it.
+import { createHash } from "node:crypto";
+import { assembleBundle, writeBundle } from "#bundle/bundle.ts";
+import { parsePackageManifest } from "#bundle/package-manifest.ts";
+import { sampleInput, samplePackage } from "#bundle/testing/sample.ts";
+import { generateKeyPair } from "#signing/ed25519.ts";
+import { addSignature, serializeSignatureFile } from "#signing/signature-file.ts";
+
+export interface TestBundle {
+	readonly name: string;
+	readonly version: string;
+	readonly archive: Uint8Array<ArrayBuffer>;
+	readonly sha256: string;
+	readonly tag: string;
+}
+
+let compiled: ReturnType<typeof sampleInput> | undefined;
+
+/** `readme` makes other bytes under the same name and version; `sign: false` leaves the signature list empty. */
+export async function testBundle(
+	changes: { name?: string; version?: string; readme?: string | Uint8Array; sign?: boolean } = {},
+): Promise<TestBundle> {
+	compiled ??= sampleInput();
+	const { name = "sample", version = "1.0.0" } = changes;
+	const files = new Map(compiled.files);
+	if (changes.readme !== undefined) files.set("README.md", Buffer.from(changes.readme));
+	const description = JSON.stringify({ ...samplePackage(), name, version });
+	const { manifest, manifestBytes } = assembleBundle({
+		package: parsePackageManifest(Buffer.from(description)),
+		files,
+		compiler: compiled.compiler,
+	});
+	const unsigned = serializeSignatureFile([]);
+	const signatures =
+		changes.sign === false ? unsigned : await addSignature(unsigned, await generateKeyPair(), manifestBytes);
+	const archive = new Uint8Array(writeBundle(manifestBytes, signatures, files));
+	const sha256 = createHash("sha256").update(archive).digest("hex");
+	return { name, version, archive, sha256, tag: manifest.tag.value };
+}

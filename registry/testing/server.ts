@@ -1,0 +1,121 @@
+// For tests only: a real registry on 127.0.0.1 over a temporary folder, and requests whose answers are all held against
+// openapi.json. Product code never imports it.
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BUNDLE_MEDIA_TYPE, type ErrorDocument, paths } from "../api/wire.ts";
+import type { RegistryEvent } from "../ops/registry-context.ts";
+import type { TokenVerb } from "../ports/metadata-store.ts";
+import { openRegistry, type Registry, type RegistryOptions } from "../serve.ts";
+import { checkAnswer } from "./api-check.ts";
+import type { TestBundle } from "./bundles.ts";
+
+export interface Answer {
+	readonly status: number;
+	readonly headers: Headers;
+	readonly body: Uint8Array;
+	readonly json: unknown;
+	/** The error's code; empty for a success. */
+	readonly code: string;
+}
+
+export interface Sent {
+	readonly method?: string;
+	readonly token?: string | undefined;
+	readonly headers?: Record<string, string>;
+	readonly body?: Uint8Array<ArrayBuffer> | string;
+}
+
+export class TestServer implements AsyncDisposable {
+	readonly registry: Registry;
+	readonly url: string;
+	readonly dataDir: string;
+	readonly events: RegistryEvent[];
+
+	private constructor(parts: { registry: Registry; url: string; dataDir: string; events: RegistryEvent[] }) {
+		this.registry = parts.registry;
+		this.url = parts.url;
+		this.dataDir = parts.dataDir;
+		this.events = parts.events;
+	}
+
+	static async start(options: Partial<RegistryOptions> = {}): Promise<TestServer> {
+		const dataDir = options.dataDir ?? temporaryFolder();
+		const events: RegistryEvent[] = [];
+		const registry = await openRegistry({ report: (event) => events.push(event), ...options, dataDir });
+		const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
+		return new TestServer({ registry, url, dataDir, events });
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		await this.registry.close();
+		rmSync(this.dataDir, { recursive: true, force: true });
+	}
+
+	/** A token for everything, unless told otherwise. */
+	async token(spec: { names?: string; verbs?: TokenVerb[]; expiresAt?: string } = {}): Promise<string> {
+		const { names = "*", verbs = ["publish", "yank", "read"] } = spec;
+		const expiresAt = spec.expiresAt ?? new Date(Date.now() + 3_600_000).toISOString();
+		return (await this.registry.tokens.create({ label: "test", names, verbs, expiresAt })).token;
+	}
+
+	async request(path: string, sent: Sent = {}): Promise<Answer> {
+		const { method = "GET", token, body } = sent;
+		const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+		const response = await fetch(`${this.url}${path}`, {
+			method,
+			headers: { ...authorization, ...sent.headers },
+			...(body === undefined ? {} : { body }),
+		});
+		const bytes = new Uint8Array(await response.arrayBuffer());
+		const { status, headers } = response;
+		checkAnswer({ method, path }, { status, headers, body: bytes });
+		const isJson = headers.get("content-type")?.startsWith("application/json") ?? false;
+		const json: unknown = isJson ? JSON.parse(Buffer.from(bytes).toString()) : undefined;
+		return {
+			status,
+			headers,
+			body: bytes,
+			json,
+			code: (json as ErrorDocument | undefined)?.error?.code ?? "",
+		};
+	}
+
+	publish(
+		bundle: TestBundle,
+		token: string | undefined,
+		at: { name?: string; version?: string } = {},
+	): Promise<Answer> {
+		const path = paths.bundle(at.name ?? bundle.name, at.version ?? bundle.version);
+		const headers = { "content-type": BUNDLE_MEDIA_TYPE };
+		return this.request(path, { method: "PUT", token, headers, body: bundle.archive });
+	}
+
+	yank(bundle: TestBundle, token: string | undefined, reason: unknown): Promise<Answer> {
+		const path = paths.yank(bundle.name, bundle.version);
+		const headers = { "content-type": "application/json" };
+		return this.request(path, { method: "POST", token, headers, body: JSON.stringify({ reason }) });
+	}
+
+	/** Digests of the blobs on disk. */
+	blobsOnDisk(): string[] {
+		return filesBelow(join(this.dataDir, "blobs", "sha256"));
+	}
+
+	/** Uploads that are, or were left, in the middle. */
+	incomingOnDisk(): string[] {
+		return readdirSync(join(this.dataDir, "blobs", "incoming"));
+	}
+}
+
+export function temporaryFolder(): string {
+	return mkdtempSync(join(tmpdir(), "kfn-registry-"));
+}
+
+export function filesBelow(folder: string): string[] {
+	const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+	return entries
+		.filter((entry) => entry.isFile())
+		.map((entry) => entry.name)
+		.sort();
+}
