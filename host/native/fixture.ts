@@ -18,9 +18,11 @@ export function sha256(bytes: Uint8Array | string): string {
 	return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Builds one target of the Makefile; a failure throws with the compiler's words. */
+/** Builds targets of the Makefile, one make at a time as test files run beside each other; a failure throws make's words. */
 export function make(...targets: readonly ("all" | "asan" | "faults")[]): void {
-	const done = spawnSync("make", ["-C", import.meta.dirname, "-j2", ...targets], { encoding: "utf8" });
+	mkdirSync(join(TOP, "build"), { recursive: true });
+	const command = ["make", "-C", import.meta.dirname, "-j2", ...targets];
+	const done = spawnSync("flock", [join(TOP, "build/.make-lock"), ...command], { encoding: "utf8" });
 	if (done.status !== 0) throw new Error(`make ${targets.join(" ")}:\n${done.stdout}${done.stderr}`);
 }
 
@@ -68,19 +70,22 @@ export interface Source {
 	readonly body?: string;
 	readonly top?: string;
 	readonly requires?: typeof REQUIRES;
+	/** The function that the note names; flow-dissector. */
+	readonly function?: string;
 	readonly note?: string;
 	readonly section?: string;
 }
 
 /** A flow dissector in C that answers `mark` as ip_proto. */
-export function sourceOf({ mark = 1, body, top = "", requires = REQUIRES, note, section }: Source): string {
+export function sourceOf(spec: Source): string {
+	const { mark = 1, body, top = "", requires = REQUIRES, note, section } = spec;
 	const features = requires.features.map((feature) => `KFN_FEATURE("${feature}")`).join(" ");
 	return `#include "kfn/int.h"
 #include "kfn/program.h"
 #include "kfn/note.h"
 #include "kfn/skb.h"
 #include "kfn/flow_keys.h"
-${note ?? `KFN_NOTE("flow-dissector", "1", "${requires.kernel}", ${features});`}
+${note ?? `KFN_NOTE("${spec.function ?? "flow-dissector"}", "1", "${requires.kernel}", ${features});`}
 KFN_LICENSE("Dual BSD/GPL");
 ${top}
 SEC("${section ?? "flow_dissector"}")
@@ -135,7 +140,6 @@ export function vectorLine(mark: number, over: Json = {}): string {
 export interface BundleSpec extends Source {
 	readonly name?: string;
 	readonly version?: string;
-	readonly function?: string;
 	readonly object?: Buffer;
 	readonly vectors?: string;
 	readonly keys?: readonly TestKey[];

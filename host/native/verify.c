@@ -28,12 +28,20 @@ static unsigned char *pae(const struct buf *body, size_t *len)
 /* One spelling only: what we would write for the same signatures, byte for byte. */
 static int canonical_check(json_t *list, const struct buf *bytes)
 {
-	json_t *document __json = json_pack("{s:s, s:s, s:O}", "schema", "kfn.signatures/1", "payloadType", PAYLOAD_TYPE,
-					    "signatures", list);
-	char *text = json_dumps(document, JSON_INDENT(2));
-	bool same = text && strlen(text) + 1 == bytes->len && !memcmp(text, bytes->data, bytes->len - 1) &&
-		    bytes->data[bytes->len - 1] == '\n';
+	json_t *document __json = json_pack("{s:s, s:s, s:[]}", "schema", "kfn.signatures/1", "payloadType", PAYLOAD_TYPE,
+					    "signatures");
+	json_t *entry;
+	char *text;
+	size_t i;
+	bool same;
 
+	json_array_foreach(list, i, entry)
+		json_array_append_new(json_object_get(document, "signatures"),
+				      json_pack("{s:O, s:O}", "keyid", json_object_get(entry, "keyid"),
+						"sig", json_object_get(entry, "sig")));
+	text = json_dumps(document, JSON_INDENT(2));
+	same = text && strlen(text) + 1 == bytes->len && !memcmp(text, bytes->data, bytes->len - 1) &&
+	       bytes->data[bytes->len - 1] == '\n';
 	free(text);
 	return same ? 0 : fail(LOAD_SIGNATURE_MALFORMED, NULL, "the signatures: not in canonical form");
 }

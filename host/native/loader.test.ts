@@ -1,0 +1,398 @@
+// What kfn-load answers without privilege: commands, the error table, the lock, plans, publishers and signatures. All of it is
+// refused before the first bpf() call.
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, closeSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+	type BundleSpec,
+	FAULTS,
+	type Json,
+	json,
+	keyOfRaw,
+	LOADER,
+	make,
+	newKey,
+	planOf,
+	Rig,
+	sha256,
+	signatureFile,
+	signatureOf,
+} from "./fixture.ts";
+
+const SCOPE = "netns:/run/netns/kfn-load-none";
+let rig: Rig;
+
+beforeAll(() => {
+	make("all", "faults");
+	rig = new Rig();
+});
+afterAll(() => rig.dispose());
+
+describe("commands", () => {
+	test.each([
+		[[]],
+		[["unheard-of"]],
+		[["check"]],
+		[["check", "a", "b"]],
+		[["inspect", "--netns"]],
+		[["inspect", "blue"]],
+		[["replay", "flow-dissector"]],
+		[["version", "now"]],
+		[["faults"]],
+	])("%j is a usage error", (args) => {
+		expect(rig.run(args)).toMatchObject({ code: "LOAD_USAGE", exit: 2, stderr: "" });
+	});
+
+	test("a relative root is refused, the default root is /", () => {
+		const run = (...args: string[]) => JSON.parse(spawnSync(LOADER, args, { encoding: "utf8" }).stdout);
+		expect(run("--root", "here", "version").error.code).toBe("LOAD_USAGE");
+		expect(run("version")).toEqual({ ok: true, version: "0.1.0" });
+	});
+
+	test("the table of errors has every code once, an exit code of the style guide, and a sentence", () => {
+		const { errors } = rig.run(["errors"]).body as {
+			errors: { code: string; exit: number; means: string }[];
+		};
+		expect(new Set(errors.map((error) => error.code)).size).toBe(errors.length);
+		for (const error of errors) {
+			expect(error.code).toMatch(/^LOAD_[A-Z_]+$/);
+			expect([1, 2, 3, 70]).toContain(error.exit);
+			expect(error.means.length).toBeGreaterThan(20);
+		}
+	});
+
+	test("fault points are in the test build only", () => {
+		expect(rig.run(["faults"], { loader: FAULTS }).body.faults).toContain("linked");
+		expect(readFileSync(LOADER).includes("KFN_LOAD_FAULT")).toBe(false);
+	});
+
+	test("an answer that cannot be written is not reported as done", () => {
+		const full = openSync("/dev/full", "w");
+		const done = spawnSync(LOADER, ["version"], { stdio: ["ignore", full, "pipe"], encoding: "utf8" });
+		closeSync(full);
+		expect(done.status).toBe(70);
+		expect(done.stderr).toContain("cannot write the answer");
+	});
+});
+
+describe("lock", () => {
+	const file = () => join(rig.root, "var/lib/kfn/lock");
+	const lock = (fd: number | "ignore") => {
+		const done = spawnSync(LOADER, ["lock"], { stdio: ["ignore", "pipe", "pipe", fd], encoding: "utf8" });
+		return { exit: done.status, body: JSON.parse(done.stdout) };
+	};
+
+	test("belongs to the caller's open file: held by it after the loader ended, refused to another", () => {
+		const [first, second] = [openSync(file(), "w"), openSync(file(), "w")];
+		expect(lock(first)).toEqual({ exit: 0, body: { ok: true } });
+		expect(lock(first).exit).toBe(0);
+		expect(lock(second)).toMatchObject({ exit: 1, body: { error: { code: "LOAD_LOCK_HELD" } } });
+		closeSync(first);
+		expect(lock(second).exit).toBe(0);
+		closeSync(second);
+	});
+
+	test("ends with a holder that is killed", async () => {
+		const fd = openSync(file(), "w");
+		const holder = spawn("sh", ["-c", `${LOADER} lock && exec cat`], {
+			stdio: ["pipe", "pipe", "inherit", fd],
+		});
+		closeSync(fd);
+		await once(holder.stdout!, "data");
+		const other = openSync(file(), "w");
+		expect(lock(other).exit).toBe(1);
+		const ended = once(holder, "exit");
+		holder.kill("SIGKILL");
+		await ended;
+		expect(lock(other).exit).toBe(0);
+		closeSync(other);
+	});
+
+	test("without descriptor 3", () => {
+		const done = spawnSync("sh", ["-c", `exec ${LOADER} lock 3>&-`], { encoding: "utf8" });
+		expect(done.status).toBe(2);
+		expect(JSON.parse(done.stdout).error.code).toBe("LOAD_USAGE");
+	});
+});
+
+describe("plans", () => {
+	const check = (plan: unknown) =>
+		rig.run(["check", "-"], { input: Buffer.isBuffer(plan) ? plan : json(plan) });
+	const good = () => rig.bundle().planned(SCOPE);
+	const bent = (over: Json) => planOf([{ ...good(), ...over }]);
+
+	test("an empty plan is fulfilled", () => {
+		expect(check(planOf([])).body).toEqual({ ok: true, functions: [] });
+	});
+
+	test("a plan in a file, a plan that is not there, a folder, a plan without end", () => {
+		const file = join(rig.root, "plan.json");
+		writeFileSync(file, json(planOf([])));
+		expect(rig.run(["check", file]).code).toBe("ok");
+		expect(rig.run(["check", `${file}.other`]).code).toBe("LOAD_FILE_UNREADABLE");
+		expect(rig.run(["check", rig.root]).code).toBe("LOAD_FILE_UNREADABLE");
+		expect(rig.run(["check", "/dev/zero"]).code).toBe("LOAD_FILE_UNREADABLE");
+		expect(check(Buffer.alloc(4 * 1024 * 1024 + 1, " ")).code).toBe("LOAD_FILE_TOO_LARGE");
+	});
+
+	test.each<[string, (plan: Json) => unknown]>([
+		["an unknown field", (plan) => ({ ...plan, more: 1 })],
+		["a missing field", ({ reason: _, ...plan }) => plan],
+		["another schema", (plan) => ({ ...plan, schema: "kfn.plan/2" })],
+		["a generation that is no integer", (plan) => ({ ...plan, generation: 1.5 })],
+		["a negative generation", (plan) => ({ ...plan, generation: -1 })],
+		["functions that are no list", (plan) => ({ ...plan, functions: {} })],
+		["a duplicate key", (plan) => Buffer.from(JSON.stringify(plan).replace("{", '{"schema":"kfn.plan/1",'))],
+		["a second document", (plan) => Buffer.concat([json(plan), json(plan)])],
+		["a byte order mark", (plan) => Buffer.concat([Buffer.from("efbbbf", "hex"), json(plan)])],
+		["broken UTF-8", (plan) => Buffer.from(JSON.stringify({ ...plan, reason: "\u00e9" }), "latin1")],
+		["a NUL", (plan) => ({ ...plan, reason: "\0" })],
+		["a list", (plan) => [plan]],
+		["nothing", () => Buffer.alloc(0)],
+		["nesting without end", () => Buffer.from("[".repeat(100000))],
+		[
+			"a number too large",
+			(plan) => Buffer.from(JSON.stringify(plan).replace('"generation":1', '"generation":1e999')),
+		],
+	])("with %s is invalid", (what, change) => {
+		const answer = check(change(planOf([good()])));
+		expect(answer, what).toMatchObject({ code: "LOAD_PLAN_INVALID", exit: 1, stderr: "" });
+	});
+
+	test.each<[string, Json]>([
+		["a scope of another kind", { scope: "dev:eth0" }],
+		["a relative path", { scope: "netns:blue" }],
+		["a scope with a control character", { scope: "netns:/run/netns/\u001b" }],
+		["a scope too long for a pin", { scope: `netns:/${".".repeat(90)}` }],
+		["a function that is no name", { function: "../up" }],
+		["an ABI of zero", { abi: 0 }],
+		["an ABI as text", { abi: "1" }],
+		["an upper-case digest", { tag: `kfn1:${"A".repeat(64)}` }],
+		["a short digest", { configDigest: "00" }],
+		["a digest of another config", { configDigest: sha256("{ }") }],
+		["a config that is no object", { config: [] }],
+		[
+			"a bundle path for a digest",
+			{ bundle: { name: "a", version: "1", sha256: "../../x", manifestSha256: "" } },
+		],
+		["an unknown field in a function", { more: true }],
+	])("with %s is invalid", (_, over) => {
+		expect(check(bent(over))).toMatchObject({ code: "LOAD_PLAN_INVALID", exit: 1 });
+	});
+
+	test("repeated and unsorted functions are invalid, parameters are unsupported", () => {
+		const [a, b] = [good(), { ...good(), scope: `${SCOPE}2` }];
+		expect(check({ ...planOf([]), functions: [a, a] }).code).toBe("LOAD_PLAN_INVALID");
+		expect(check({ ...planOf([]), functions: [b, a] }).code).toBe("LOAD_PLAN_INVALID");
+		const config = { config: { ports: [1] }, configDigest: sha256('{"ports":[1]}') };
+		expect(check(bent(config)).code).toBe("LOAD_UNSUPPORTED_CONFIG");
+	});
+
+	test("control characters of a plan do not reach the terminal", () => {
+		const answer = check(bent({ scope: "netns:\u001b[31m\u009b" }));
+		expect(answer.body.error.message).toContain("?[31m??");
+		expect(answer.lines[0]).not.toMatch(/u001b|\u009b/);
+	});
+
+	test("a bundle that is not in the store", () => {
+		const planned = good();
+		planned["bundle"] = { ...(planned["bundle"] as object), sha256: sha256("nothing") };
+		expect(check(planOf([planned]))).toMatchObject({ code: "LOAD_FILE_UNREADABLE", exit: 1 });
+	});
+});
+
+describe("signatures", () => {
+	function refused(code: string, spec: BundleSpec): void {
+		const answer = rig.check([rig.bundle(spec).planned(SCOPE)]);
+		expect(answer).toMatchObject({ code, exit: 3, stderr: "" });
+	}
+	const signed = (change: (entry: { keyid: string; sig: string }) => Json | Json[]) => (manifest: Buffer) =>
+		signatureFile([change(signatureOf(rig.key, manifest))].flat() as never);
+	const edit = (change: (text: string) => string) => (manifest: Buffer) =>
+		Buffer.from(change(signatureFile([signatureOf(rig.key, manifest)]).toString()));
+
+	test("no signature at all", () => refused("LOAD_SIGNATURE_MISSING", { keys: [] }));
+
+	test("a key that nobody trusts", () => refused("LOAD_SIGNATURE_UNKNOWN_KEY", { keys: [newKey()] }));
+
+	test("a good signature beside one of a stranger", () =>
+		refused("LOAD_SIGNATURE_UNKNOWN_KEY", { keys: [rig.key, newKey()] }));
+
+	test("a signature over another manifest, another type, and over the bare bytes", () => {
+		const other = (make: (manifest: Buffer) => { keyid: string; sig: string }) => (manifest: Buffer) =>
+			signatureFile([make(manifest)]);
+		refused("LOAD_SIGNATURE_INVALID", { signatures: other(() => signatureOf(rig.key, Buffer.from("{}"))) });
+		refused("LOAD_SIGNATURE_INVALID", { signatures: other((m) => signatureOf(rig.key, m, "text/plain")) });
+	});
+
+	test("a stranger's signature under the trusted keyid", () => {
+		const forged = (manifest: Buffer) =>
+			signatureFile([{ ...signatureOf(newKey(), manifest), keyid: rig.key.keyid }]);
+		refused("LOAD_SIGNATURE_INVALID", { signatures: forged });
+	});
+
+	test("the same key twice", () =>
+		refused("LOAD_SIGNATURE_REPEATED", { signatures: signed((entry) => [entry, entry]) }));
+
+	test("S + L: the same signature, spelled a second time", () => {
+		const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+		const malleable = signed((entry) => {
+			const bytes = Buffer.from(entry.sig, "base64");
+			let s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString("hex")}`) + order;
+			for (let i = 32; i < 64; i++, s >>= 8n) bytes[i] = Number(s & 255n);
+			return { ...entry, sig: bytes.toString("base64") };
+		});
+		refused("LOAD_SIGNATURE_INVALID", { signatures: malleable });
+	});
+
+	test("second spellings of the file and of base64", () => {
+		const cases: ((text: string) => string)[] = [
+			(text) => text.trimEnd(),
+			(text) => `${text}\n`,
+			(text) => text.replaceAll("  ", "\t"),
+			(text) => text.replace("kfn.signatures/1", "kfn.signatures/2"),
+			(text) => text.replace("vnd.kfn", "vnd.other"),
+			(text) => text.replace('"signatures"', '"more": 1,\n  "signatures"'),
+			(text) => text.replace('"keyid"', '"keyid": "", "keyid"'),
+			(text) => text.replace(/("keyid": ".*"),\n(\s+)("sig": ".*")/, "$3,\n$2$1"),
+			(text) => text.replace('=="', '=" '),
+			(text) =>
+				text.replace(
+					/.==/,
+					(end) => `${end[0] === "A" ? "B" : String.fromCharCode(end.charCodeAt(0) + 1)}==`,
+				),
+			(text) => text.replaceAll("/", "\\/"),
+			() => "[]",
+			() => "",
+		];
+		for (const change of cases) refused("LOAD_SIGNATURE_MALFORMED", { signatures: edit(change) });
+	});
+
+	test("a key of small order, under which anyone can sign anything", () => {
+		const weak = keyOfRaw(Buffer.from([1, ...Array<number>(31).fill(0)]), newKey().secret);
+		rig.trust([{ names: ["*"], threshold: 1, keys: [weak.line] }]);
+		const zero = { keyid: weak.keyid, sig: Buffer.concat([weak.raw, Buffer.alloc(32)]).toString("base64") };
+		refused("LOAD_PUBLISHERS_INVALID", { signatures: () => signatureFile([zero]) });
+		rig.trust([{ names: ["flow-dissector"], threshold: 1, keys: [rig.key.line] }]);
+	});
+
+	test("a threshold of two, one key signing: refused; two: verified (it goes on to the kernel)", () => {
+		const second = newKey();
+		rig.trust([{ names: ["flow-dissector"], threshold: 2, keys: [rig.key.line, second.line] }]);
+		refused("LOAD_SIGNATURE_THRESHOLD", { keys: [rig.key] });
+		const both = rig.check([rig.bundle({ keys: [rig.key, second], function: "other" }).planned(SCOPE)]);
+		expect(both.body.error?.code ?? "ok").not.toMatch(/SIGNATURE|PUBLISHERS/);
+		rig.trust([{ names: ["flow-dissector"], threshold: 1, keys: [rig.key.line] }]);
+	});
+
+	test("a manifest changed after it was planned, by one byte", () => {
+		const bundle = rig.bundle({ mark: 2 });
+		writeFileSync(join(bundle.dir, "kfn.json"), bundle.manifest.toString().replace("a test", "a tesT"));
+		expect(rig.check([bundle.planned(SCOPE)])).toMatchObject({ code: "LOAD_MANIFEST_DIGEST", exit: 3 });
+	});
+
+	test("a manifest changed, planned and not signed anew", () => {
+		const bundle = rig.bundle({ mark: 3 });
+		const changed = Buffer.from(bundle.manifest.toString().replace("a test", "a tesT"));
+		writeFileSync(join(bundle.dir, "kfn.json"), changed);
+		const planned = bundle.planned(SCOPE);
+		planned["bundle"] = { ...(planned["bundle"] as object), manifestSha256: sha256(changed) };
+		expect(rig.check([planned])).toMatchObject({ code: "LOAD_SIGNATURE_INVALID", exit: 3 });
+	});
+
+	test("kfn.json as a symlink, and no kfn.sig.json", () => {
+		const bundle = rig.bundle({ mark: 4 });
+		const moved = join(rig.root, "kfn.json");
+		writeFileSync(moved, bundle.manifest);
+		rmSync(join(bundle.dir, "kfn.json"));
+		symlinkSync(moved, join(bundle.dir, "kfn.json"));
+		expect(rig.check([bundle.planned(SCOPE)]).code).toBe("LOAD_FILE_UNREADABLE");
+		const unsigned = rig.bundle({ mark: 5 });
+		rmSync(join(unsigned.dir, "kfn.sig.json"));
+		expect(rig.check([unsigned.planned(SCOPE)]).code).toBe("LOAD_FILE_UNREADABLE");
+	});
+});
+
+describe("publishers", () => {
+	const check = () => rig.check([rig.bundle({ mark: 6 }).planned(SCOPE)]);
+	const entry = (over: Json = {}) => ({
+		names: ["flow-dissector"],
+		threshold: 1,
+		keys: [rig.key.line],
+		...over,
+	});
+
+	test("nobody is trusted for the name; the first match decides, alone", () => {
+		rig.trust([entry({ names: ["other", "acme-*"] })]);
+		expect(check()).toMatchObject({ code: "LOAD_PUBLISHERS_NO_MATCH", exit: 3 });
+		rig.trust([]);
+		expect(check().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
+		rig.trust([entry({ names: ["flow-*"], keys: [newKey().line] }), entry()]);
+		expect(check().code).toBe("LOAD_SIGNATURE_UNKNOWN_KEY");
+	});
+
+	test("no file: nothing is trusted", () => {
+		rmSync(rig.trustFile);
+		expect(check().code).toBe("LOAD_FILE_UNREADABLE");
+	});
+
+	test("one bad entry spoils the whole file, also behind the one that matches", () => {
+		const { keyid, raw } = newKey();
+		const b64 = raw.toString("base64");
+		const bad: Json[] = [
+			entry({ names: ["x"], more: 1 }),
+			entry({ names: [] }),
+			entry({ names: ["flow-dissector"] }),
+			entry({ names: ["a*b"] }),
+			entry({ names: ["-*"] }),
+			entry({ names: ["UP"] }),
+			entry({ names: [1] }),
+			entry({ names: ["x"], threshold: 0 }),
+			entry({ names: ["x"], threshold: 2 }),
+			entry({ names: ["x"], threshold: 1.5 }),
+			entry({ names: ["x"], keys: [] }),
+			entry({ names: ["x"], keys: [rig.key.line, rig.key.line] }),
+			...[
+				`kfn-ed25519 ${sha256("")} ${b64}`,
+				`kfn-ed25519  ${keyid} ${b64}`,
+				`kfn-ed25519 ${keyid} ${b64} `,
+				`kfn-ed25519 ${keyid} ${b64}  twice`,
+				`kfn-ed25519 ${keyid} ${b64} \u001b`,
+				`kfn-ed25519 ${keyid} ${b64.slice(0, 43)}`,
+				`kfn-ed25519 ${keyid.toUpperCase()} ${b64}`,
+				`kfn-ed448 ${keyid} ${b64}`,
+				"",
+			].map((line) => entry({ names: ["x"], keys: [line] })),
+		];
+		for (const one of bad) {
+			rig.trust([entry(), one]);
+			expect(check(), JSON.stringify(one)).toMatchObject({ code: "LOAD_PUBLISHERS_INVALID", exit: 3 });
+		}
+		for (const text of [
+			"",
+			"[]",
+			"{}",
+			'{"schema":"kfn.publishers/1"}',
+			'{"schema":"kfn.publishers/1","publishers":{}}',
+		]) {
+			writeFileSync(rig.trustFile, text);
+			expect(check().code).toBe("LOAD_PUBLISHERS_INVALID");
+		}
+	});
+
+	test("a file that only root may read", () => {
+		rig.trust([entry()]);
+		expect(check().body.error?.code ?? "ok").not.toContain("PUBLISHERS");
+		if (process.getuid?.() !== 0) return chmodSync(rig.trustFile, 0o600);
+		execFileSync("chmod", ["-R", "a+rX", rig.root]);
+		chmodSync(rig.trustFile, 0o600);
+		const before = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+		const loader = join(rig.root, "kfn-load");
+		execFileSync("install", ["-m", "755", LOADER, loader]);
+		expect(rig.check([rig.bundle({ mark: 6 }).planned(SCOPE)], { loader, before }).code).toBe(
+			"LOAD_NO_PRIVILEGE",
+		);
+	});
+});
