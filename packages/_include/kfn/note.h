@@ -3,8 +3,9 @@
  * What an object needs, said inside the object itself: one ELF note in section
  * .note.kfn. Refuses to be optional: the loader compares it with the manifest.
  *
- * Owner "kfn", type 1. The descriptor is ASCII padded with NUL to 4 bytes, one "key=value" a line, in this
- * order: function, abi, kernel, then every feature, sorted.
+ * Owner "kfn", type 1. The descriptor is ASCII, one "key=value" a line, in this
+ * order: function, abi, kernel, then every feature, sorted; NUL pads it to a
+ * multiple of 4 bytes.
  *
  *	KFN_NOTE("flow-dissector", "1", ">=5.10",
  *		 KFN_FEATURE("link:netns")
