@@ -22,6 +22,7 @@ const EM_BPF = 247;
 const ET_REL = 1;
 const MOST_SECTIONS = 1024;
 const MOST_SYMBOLS = 65536;
+const LONGEST_NAME = 1024;
 const IDENT = Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
 
 export interface ElfSection {
@@ -65,9 +66,11 @@ function wide(bytes: Buffer, offset: number): number {
 
 /** The NUL-terminated text at an offset of a string table. */
 export function stringAt(table: Buffer, offset: number): string {
-	const end = offset < table.length ? table.indexOf(0, offset) : -1;
-	if (end === -1) throw elfInvalid("has a name outside its string table");
-	return table.toString("latin1", offset, end);
+	// Bounded: 65,536 symbols that share one name of 16 MiB would otherwise be copied 65,536 times.
+	const name = table.subarray(offset, offset + LONGEST_NAME + 1);
+	const end = name.indexOf(0);
+	if (end === -1) throw elfInvalid(`has a name outside its string table or over ${LONGEST_NAME} bytes`);
+	return name.toString("latin1", 0, end);
 }
 
 function checkHeader(bytes: Buffer): void {

@@ -155,6 +155,14 @@ describe("broken objects", () => {
 		expect(codeOf(() => readElf(patched(offset, bytes, value)))).toBe("BUNDLE_ELF_INVALID");
 	});
 
+	it("names that are megabytes long, shared by every symbol", () => {
+		const { header } = section(".strtab");
+		const bomb = Buffer.concat([object, Buffer.alloc(8 * 1024 * 1024, 0x61), Buffer.alloc(1)]);
+		bomb.writeBigUInt64LE(BigInt(object.length), header + 24);
+		bomb.writeBigUInt64LE(BigInt(bomb.length - object.length), header + 32);
+		expect(refusal(() => readElf(bomb)).message).toContain("over 1024 bytes");
+	});
+
 	it("cut off at every length", () => {
 		for (let length = 0; length < object.length; length += 7) {
 			expect(codeOf(() => readElf(object.subarray(0, length)))).toBe("BUNDLE_ELF_INVALID");

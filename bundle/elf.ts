@@ -63,8 +63,9 @@ function programsOf(elf: ElfFile, section: ElfSection, relocations: Relocations)
 	const symbols = elf.symbols
 		.filter((symbol) => symbol.kind === STT_FUNC && symbol.section === section.index)
 		.sort((a, b) => a.value - b.value);
-	const touched = relocations.get(section.name) ?? [];
+	const touched = (relocations.get(section.name) ?? []).toSorted((a, b) => a - b);
 	let end = 0;
+	let counted = 0;
 	const programs = symbols.map((symbol) => {
 		const { name, value, size, isLocal } = symbol;
 		const shown = `program "${plain(name)}"`;
@@ -74,11 +75,14 @@ function programsOf(elf: ElfFile, section: ElfSection, relocations: Relocations)
 		if (value !== end) throw elfInvalid(`has ${shown} at ${value}, where ${end} was expected`);
 		end = value + size;
 		if (end > section.size) throw elfInvalid(`has ${shown} reaching out of its section`);
+		// Programs follow each other, so one walk serves all: a count per program would be quadratic.
+		const first = counted;
+		while (counted < touched.length && touched[counted]! < end) counted++;
 		return {
 			name,
 			section: section.name,
 			insns: section.bytes.subarray(value, end),
-			relocations: touched.filter((offset) => offset >= value && offset < value + size).length,
+			relocations: counted - first,
 		};
 	});
 	if (end !== section.size) throw elfInvalid(`has code outside programs in "${plain(section.name)}"`);

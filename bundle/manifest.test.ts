@@ -1,9 +1,10 @@
 // kfn.json and kfn.package.json: one spelling, no unknown field, and every rule broken once.
 import { describe, expect, it } from "vitest";
-import { parseDigest } from "./digest.ts";
+import { parseDigest, sha256 } from "./digest.ts";
 import { LIMITS } from "./limits.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
 import { type PackageManifest, parsePackageManifest } from "./package-manifest.ts";
+import { readPinnedManifest } from "./pinned-manifest.ts";
 import { tagOf } from "./tag.ts";
 import { codeOf, refusal } from "./testing/refusal.ts";
 import { SAMPLE_FLAGS, samplePackage } from "./testing/sample.ts";
@@ -87,6 +88,15 @@ describe("a good manifest", () => {
 			);
 		};
 		expect(serializeManifest(flip(GOOD) as Manifest)).toEqual(serializeManifest(GOOD));
+	});
+});
+
+describe("a manifest that is pinned by its digest", () => {
+	const bytes = serializeManifest(GOOD);
+
+	it("is read without the schema, and only if not one byte differs", () => {
+		expect(readPinnedManifest(bytes, sha256(bytes))).toEqual(GOOD);
+		expect(readPinnedManifest(changed({ "/version": "9.9.9" }), sha256(bytes))).toBeUndefined();
 	});
 });
 
