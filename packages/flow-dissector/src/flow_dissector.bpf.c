@@ -76,10 +76,7 @@ static __always_inline void suspend(struct dissection *d)
 	keys->ip_proto = d->ip_proto;
 }
 
-/*
- * Everything that carries another network header marks the flow as
- * encapsulated; the caller may want no more than that.
- */
+/* What carries another network header; the caller may want no more than that. */
 static __always_inline enum step encapsulated(struct dissection *d)
 {
 	d->keys->is_encap = 1;
@@ -176,9 +173,8 @@ static __always_inline enum step dissect_vlan(struct dissection *d)
 }
 
 /*
- * MPLS, RFC 3032: no entry says what is below the stack, and the keys carry no
- * label, so the first entry is only stepped over. The C code does not read it
- * for such keys either: a cut one is no error.
+ * MPLS, RFC 3032: nothing says what is below the stack, and the keys carry no
+ * label. The C code does not read the entry for them either, so a cut one is good.
  */
 static __always_inline enum step dissect_mpls(struct dissection *d)
 {
@@ -201,8 +197,7 @@ static __always_inline enum step dissect_ethertype(struct dissection *d)
 		return dissect_mpls(d);
 	case be16(ETH_P_ARP):
 	case be16(ETH_P_RARP):
-		/* The keys carry nothing of an ARP packet; its type is enough. */
-		return STEP_GOOD;
+		return STEP_GOOD;	/* the keys carry nothing of ARP but its type */
 	default:
 		return STEP_UNKNOWN;
 	}
@@ -377,7 +372,6 @@ int flow_dissect(struct __sk_buff *skb)
 	struct bpf_flow_keys *keys = skb->flow_keys;
 	struct dissection d = { .skb = skb, .keys = keys };
 	enum step step = STEP_ETHERTYPE;
-	int verdict = BPF_OK;
 
 	/* Only flower asks so, and its keys are more than struct bpf_flow_keys has. */
 	if (keys->flags & FLOW_DISSECTOR_F_STOP_BEFORE_ENCAP)
@@ -394,13 +388,12 @@ int flow_dissect(struct __sk_buff *skb)
 			break;
 	}
 
+	if (step == STEP_BAD)
+		return BPF_DROP;
+	if (step == STEP_UNKNOWN)
+		return BPF_FLOW_DISSECTOR_CONTINUE;
 	/* Too many headers are no error: the flow is what was found so far. */
 	if (step == STEP_IP_PROTO || step == STEP_PORTS)
 		dissect_ports(&d);
-	else if (step == STEP_BAD)
-		verdict = BPF_DROP;
-	else if (step == STEP_UNKNOWN)
-		verdict = BPF_FLOW_DISSECTOR_CONTINUE;
-
-	return verdict;
+	return BPF_OK;
 }
