@@ -1,7 +1,7 @@
 // Takes a bundle out of what runs; with purge, also out of the history. Refuses to purge what is still active elsewhere.
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
-import { readCurrentPlan } from "./generations.ts";
+import { currentGeneration, readCurrentPlan } from "./generations.ts";
 import type { OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
@@ -33,7 +33,7 @@ export async function remove(lock: HostLock, request: RemoveRequest): Promise<Ch
 	if (request.purge !== true) return report;
 	request.onStep?.({ step: "purge", detail: request.name });
 	purge(lock, request.name);
-	return { ...report, purged: true };
+	return { ...report, generation: currentGeneration(lock.host), purged: true };
 }
 
 async function detach(

@@ -1,0 +1,377 @@
+// Stands in for kfn-load and the kernel where a test has neither root nor BPF: plans, trust, digests and signatures are
+// checked for real, attaching is a JSON file. Refuses to know a rule that loader-contract.ts does not prove on the real one.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { type BundleContents, openContents } from "#bundle/bundle.ts";
+import { sha256 } from "#bundle/digest.ts";
+import { LoaderError } from "#host/errors.ts";
+import { layoutOf } from "#host/layout.ts";
+import type { Loader, LoaderProcess } from "#host/loader.ts";
+import type { ApplyAnswer, CheckAnswer, InspectAnswer, Pin } from "#host/loader-answers.ts";
+import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
+import type { Namespaces } from "#host/scope.ts";
+import { parsePublishers, publisherFor } from "#signing/publishers.ts";
+import { verifyManifest } from "#signing/verify.ts";
+
+interface FakeProgram {
+	readonly id: number;
+	readonly name: string;
+	readonly kernelTag: string;
+}
+
+interface FakePin {
+	readonly function: string;
+	readonly scope: string;
+	readonly linkId: number;
+	/** The namespace that the link is attached to; null where it was detached. */
+	readonly namespace: number | null;
+	readonly program: FakeProgram;
+	readonly version: string;
+}
+
+/** The whole fake kernel, as it stands in ROOT/fake-kernel.json. */
+export interface FakeKernelState {
+	bpffs: boolean;
+	privileged: boolean;
+	nextId: number;
+	/** Namespace files and their inodes; those of /proc are pid 1's and the caller's. */
+	namespaces: Record<string, number>;
+	pins: FakePin[];
+	/** Programs of somebody else by the inode of their namespace. */
+	foreign: Record<string, FakeProgram>;
+}
+
+/** The kernel of one root; tests look at it and change it like any other program of the machine would. */
+export class FakeKernel {
+	readonly root: string;
+
+	constructor(root: string) {
+		this.root = root;
+	}
+
+	/** Starts with a bpffs and the namespaces of pid 1 and the caller, which are the same. */
+	static boot(root: string): FakeKernel {
+		const kernel = new FakeKernel(root);
+		const namespaces = { "/proc/1/ns/net": 1, "/proc/self/ns/net": 1 };
+		kernel.write({ bpffs: true, privileged: true, nextId: 100, namespaces, pins: [], foreign: {} });
+		return kernel;
+	}
+
+	read(): FakeKernelState {
+		return JSON.parse(readFileSync(this.#file, "utf8")) as FakeKernelState;
+	}
+
+	write(state: FakeKernelState): void {
+		// The real kernel changes a link in one step, too.
+		writeFileSync(`${this.#file}.new`, JSON.stringify(state, null, 1));
+		renameSync(`${this.#file}.new`, this.#file);
+	}
+
+	change(edit: (state: FakeKernelState) => void): void {
+		const state = this.read();
+		edit(state);
+		this.write(state);
+	}
+
+	addNamespace(path: string): void {
+		this.change((state) => {
+			state.namespaces[path] = state.nextId++;
+		});
+	}
+
+	/** The namespace ends: its links die, its pins stay. */
+	endNamespace(path: string): void {
+		this.change((state) => {
+			const inode = state.namespaces[path];
+			delete state.namespaces[path];
+			state.pins = state.pins.map((pin) => (pin.namespace === inode ? { ...pin, namespace: null } : pin));
+		});
+	}
+
+	/** What a reboot leaves: no pins, no foreign programs. */
+	reboot(): void {
+		this.change((state) => {
+			state.pins = [];
+			state.foreign = {};
+		});
+	}
+
+	attachForeign(path: string): void {
+		this.change((state) => {
+			const program = { id: state.nextId++, name: "foreign", kernelTag: "00112233aabbccdd" };
+			state.foreign[String(state.namespaces[path])] = program;
+		});
+	}
+
+	/** Versions that run, as "function scope version", sorted: what a test compares with the generation. */
+	running(): string[] {
+		return this.read()
+			.pins.filter((pin) => pin.namespace !== null)
+			.map((pin) => `${pin.function} ${pin.scope} ${pin.version}`)
+			.sort();
+	}
+
+	get #file(): string {
+		return join(this.root, "fake-kernel.json");
+	}
+}
+
+/** The namespaces of the fake kernel, for `openHost`. */
+export function fakeNamespaces(kernel: FakeKernel): Namespaces {
+	return {
+		identity(path) {
+			const inode = kernel.read().namespaces[path];
+			return inode === undefined ? undefined : `1:${inode}`;
+		},
+		named: () =>
+			Object.keys(kernel.read().namespaces)
+				.filter((path) => path.startsWith("/run/netns/"))
+				.sort(),
+	};
+}
+
+/** The loader of a fake kernel; only `lock` is the real thing, by flock(1). */
+export function fakeLoader(kernel: FakeKernel): Loader {
+	return {
+		lock,
+		probe: async () => ({ ok: true, kernel: "0.0.0-fake", features: {} }),
+		check: async (plan) => ({
+			ok: true,
+			functions: (await loadAll(kernel, plan)).map(({ answer }) => answer),
+		}),
+		apply: (plan) => apply(kernel, plan),
+		inspect: async (namespaces) => inspect(kernel, namespaces),
+		replay: (fn, scope) => replay(kernel, fn, scope),
+	};
+}
+
+async function lock(fd: number): Promise<void> {
+	const child = spawn("flock", ["--nonblock", "--exclusive", "3"], {
+		stdio: ["ignore", "ignore", "inherit", fd],
+	});
+	const [code] = (await once(child, "close")) as [number | null];
+	if (code !== 0) throw refusal("LOAD_LOCK_HELD", "the lock is held");
+}
+
+interface Loaded {
+	readonly entry: PlanFunction;
+	readonly answer: CheckAnswer["functions"][number];
+}
+
+async function loadAll(kernel: FakeKernel, plan: Plan): Promise<Loaded[]> {
+	if (!kernel.read().privileged) throw refusal("LOAD_NO_PRIVILEGE", "bpf() needs privileges");
+	const loaded: Loaded[] = [];
+	for (const entry of plan.functions) loaded.push({ entry, answer: await load(kernel.root, entry) });
+	return loaded;
+}
+
+async function load(root: string, entry: PlanFunction): Promise<CheckAnswer["functions"][number]> {
+	const folder = layoutOf(root).storeEntry(entry.bundle.sha256);
+	const { manifest, manifestBytes, signatureBytes, vectors } = readBundle(folder);
+	if (sha256(manifestBytes) !== entry.bundle.manifestSha256) {
+		throw refusal("LOAD_MANIFEST_DIGEST", "the manifest is not the one of the plan", 3);
+	}
+	await verifySignatures(root, manifest.name, manifestBytes, signatureBytes);
+	const [variant] = manifest.variants;
+	if (variant === undefined) throw refusal("LOAD_UNSUPPORTED_KERNEL", "no variant fits");
+	return {
+		function: manifest.function.name,
+		abi: manifest.function.abi,
+		scope: entry.scope,
+		bundle: { name: manifest.name, version: manifest.version, sha256: entry.bundle.sha256 },
+		tag: manifest.tag.value,
+		variant: variant.name,
+		verified: "loader",
+		programs: variant.programs.map(({ name, section, insns, insnsDigest }) => ({
+			...{ name, section, insns, insnsDigest, verifiedInsns: insns },
+			// Linux 6.18 and later: the first 8 bytes of the sha256 of the instructions.
+			kernelTag: (insnsDigest ?? createHash("sha256").update(name).digest("hex")).slice(0, 16),
+		})),
+		vectors: { run: vectors.length },
+	};
+}
+
+function readBundle(folder: string): BundleContents {
+	try {
+		const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+			entry.isFile(),
+		);
+		const paths = names.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+		return openContents(paths.map((path) => ({ path, bytes: readFileSync(join(folder, path)) })));
+	} catch (error) {
+		throw refusal("LOAD_FILE_DIGEST", (error as Error).message, 3);
+	}
+}
+
+async function verifySignatures(
+	root: string,
+	name: string,
+	manifest: Uint8Array,
+	signatures: Uint8Array,
+): Promise<void> {
+	try {
+		const publishers = parsePublishers(readFileSync(layoutOf(root).publishers));
+		await verifyManifest(manifest, signatures, publisherFor(publishers, name));
+	} catch (error) {
+		throw refusal(`LOAD_${(error as { code: string }).code}`, (error as Error).message, 3);
+	}
+}
+
+async function apply(kernel: FakeKernel, plan: Plan): Promise<ApplyAnswer> {
+	const loaded = await loadAll(kernel, plan);
+	const state = kernel.read();
+	if (!state.bpffs && plan.functions.length > 0) {
+		throw refusal("LOAD_BPFFS_NOT_MOUNTED", "no bpffs is mounted where pins go");
+	}
+	const planned = new Set(plan.functions.map(keyOf));
+	const detached = state.pins.filter((pin) => !planned.has(keyOf(pin)));
+	const functions = loaded.map(({ entry, answer }) => ({
+		...answer,
+		...attach(state, entry, answer),
+		nanoseconds: 1,
+	}));
+	state.pins = state.pins.filter((pin) => planned.has(keyOf(pin)));
+	// One write: the real loader undoes its steps where one fails, so that a caller sees all or nothing.
+	kernel.write(state);
+	return {
+		ok: true,
+		functions,
+		detached: detached.map(({ function: fn, scope }) => ({ function: fn, scope })),
+	};
+}
+
+function attach(
+	state: FakeKernelState,
+	entry: PlanFunction,
+	answer: Loaded["answer"],
+): { step: "attach" | "replace" | "keep" } {
+	const inode = inodeOf(state, entry.scope);
+	if (inode === undefined) throw refusal("LOAD_NETNS_GONE", `${entry.scope} is no network namespace`);
+	const before = state.pins.find((pin) => keyOf(pin) === keyOf(entry));
+	const alive = before?.namespace === inode;
+	if (!alive && state.foreign[String(inode)] !== undefined) {
+		throw refusal("LOAD_FOREIGN_PROGRAM", `${entry.scope}: another program holds the hook`);
+	}
+	const [program] = answer.programs;
+	if (program === undefined) throw refusal("LOAD_UNSUPPORTED_PROGRAM", "one program is needed");
+	if (alive && before.program.kernelTag === program.kernelTag) return { step: "keep" };
+	const pin: FakePin = {
+		function: entry.function,
+		scope: entry.scope,
+		linkId: alive ? before.linkId : state.nextId++,
+		namespace: inode,
+		program: { id: state.nextId++, name: program.name, kernelTag: program.kernelTag },
+		version: entry.bundle.version,
+	};
+	state.pins = [...state.pins.filter((other) => other !== before), pin];
+	return { step: alive ? "replace" : "attach" };
+}
+
+function inspect(kernel: FakeKernel, namespaces: readonly string[]): InspectAnswer {
+	const state = kernel.read();
+	if (!state.bpffs) throw refusal("LOAD_BPFFS_NOT_MOUNTED", "no bpffs is mounted where pins go");
+	if (!state.privileged) throw refusal("LOAD_NO_PRIVILEGE", "bpf() needs privileges");
+	const scopes = new Set([
+		...state.pins.map((pin) => pin.scope),
+		...namespaces.map((path) => `netns:${path}`),
+	]);
+	const foreign = [...scopes].flatMap((scope) => {
+		const program = state.foreign[String(inodeOf(state, scope))];
+		if (program === undefined) return [];
+		const { id: programId, name, kernelTag } = program;
+		return [{ scope, hook: "flow_dissector", programId, name, kernelTag }];
+	});
+	return { ok: true, pins: state.pins.map(pinAnswer), foreign };
+}
+
+function pinAnswer(pin: FakePin): Pin {
+	return {
+		function: pin.function,
+		scope: pin.scope,
+		link: { id: pin.linkId, type: "netns", netnsInode: pin.namespace ?? 0, alive: pin.namespace !== null },
+		programs: [
+			{ ...pin.program, loadedAt: 0, verifiedInsns: 1, jitedBytes: 1, runCount: 0, runNanoseconds: 0 },
+		],
+		pinnedProgramId: pin.program.id,
+	};
+}
+
+function inodeOf(state: FakeKernelState, scope: string): number | undefined {
+	return state.namespaces[scope === "netns:root" ? "/proc/1/ns/net" : scope.slice("netns:".length)];
+}
+
+/** Answers every packet with 56 zero bytes, but first its length: enough to tell answers apart. */
+function replay(kernel: FakeKernel, fn: string, scope: string): LoaderProcess {
+	const stdin = new PassThrough();
+	const stdout = new PassThrough();
+	const active = kernel.read().pins.some((pin) => pin.function === fn && pin.scope === scope);
+	const failed = active ? undefined : refusal("LOAD_NOT_ACTIVE", `${fn} is not active in ${scope}`);
+	const done = answerPackets(stdin, stdout, failed);
+	return {
+		stdin,
+		stdout,
+		async end() {
+			await done;
+			if (failed !== undefined) throw failed;
+		},
+		kill: () => void stdout.end(),
+	};
+}
+
+async function answerPackets(
+	stdin: PassThrough,
+	stdout: PassThrough,
+	failed: LoaderError | undefined,
+): Promise<void> {
+	let pending = Buffer.alloc(0);
+	let packets = 0;
+	for await (const chunk of stdin) {
+		pending = Buffer.concat([pending, chunk as Buffer]);
+		while (pending.length >= 8 && pending.length >= 8 + pending.readUInt32LE(0)) {
+			const length = pending.readUInt32LE(0);
+			const out = Buffer.alloc(56);
+			out.writeUInt32LE(length, 0);
+			if (failed === undefined) stdout.write(`${JSON.stringify({ retval: 0, out: out.toString("hex") })}\n`);
+			pending = pending.subarray(8 + length);
+			packets++;
+		}
+	}
+	const error = failed && { code: failed.code, message: failed.message };
+	stdout.end(`${JSON.stringify(error ? { ok: false, error } : { ok: true, packets })}\n`);
+}
+
+function refusal(code: string, message: string, exit: 1 | 3 = 1): LoaderError {
+	return new LoaderError(code as `LOAD_${string}`, message, { exit });
+}
+
+/** The command line of kfn-load, as far as the host uses it: `--root DIR COMMAND …`. */
+async function main(argv: readonly string[]): Promise<void> {
+	const [, root = "/", command, ...args] = argv;
+	const loader = fakeLoader(new FakeKernel(root));
+	try {
+		console.log(JSON.stringify(await answerOf(loader, command ?? "", args)));
+	} catch (error) {
+		if (!(error instanceof LoaderError)) throw error;
+		const { code, message, hint, details } = error;
+		console.log(JSON.stringify({ ok: false, error: { code, message, hint, details } }));
+		process.exitCode = error.exit;
+	}
+}
+
+async function answerOf(loader: Loader, command: string, args: readonly string[]): Promise<unknown> {
+	if (command === "lock") {
+		await loader.lock(3);
+		return { ok: true };
+	}
+	if (command === "probe") return loader.probe();
+	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
+	const plan = parsePlan(readFileSync(0));
+	return command === "apply" ? loader.apply(plan, 3) : loader.check(plan);
+}
+
+// Bundled into another program, this module is not the one that was started.
+if (import.meta.main && process.argv[1]?.endsWith("fake-kfn-load.ts")) await main(process.argv.slice(2));
