@@ -118,7 +118,10 @@ export function describeError(error: unknown): { document: ErrorDocument; exit: 
 
 function usage(error: Error): Coded {
 	// The parser appends its help line; one short line is enough, the hint says where the rest is.
-	const message = error.message.split("\nSee more help")[0]!.trim();
+	const message = error.message
+		.split("\nSee more help")[0]!
+		.trim()
+		.replace(/\s*\n\s*/g, " ");
 	return { code: "CLI_USAGE", message, hint: "kfn COMMAND --help shows what it takes", exit: 2 };
 }
 

@@ -59,7 +59,7 @@ export function publisherFor(map: Publishers, name: string): Publisher {
 		: undefined;
 	if (found === undefined) {
 		throw new SigningError("PUBLISHERS_NO_MATCH", `no trusted publisher may sign "${plain(name)}"`, {
-			hint: "add its publisher's key to trust/publishers.json, after checking the key over another channel",
+			hint: "check its publisher's key over another channel, then: kfn trust add NAME --key FILE",
 			details: { name: plain(name) },
 		});
 	}

@@ -1,15 +1,15 @@
 // The demo's steps, one function each, in the order in which they are shown. Each checks what it shows.
 
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../harness/command.ts";
+import { layDissectorVersions } from "../harness/dissector-bundles.ts";
 import { PROBE, watchHook } from "../harness/hash-oracle.ts";
 import { startSniffer } from "../harness/sniff.ts";
 import { encapsulatedFrames, sendFrames, sendTcp, startFrames, startTcp } from "../harness/traffic.ts";
 import { command, demand, output, result } from "./show.ts";
 import { TOP, type World } from "./world.ts";
 
-const PACKAGE = join(TOP, "packages/flow-dissector");
 const TCP_BYTES = 256 * 1024;
 const FRAMES_PER_SECOND = 20_000;
 
@@ -27,11 +27,9 @@ interface Change {
 /** Builds 1.0.0, which is the package with the patch that takes its last fix back, and 1.0.1; recomputes the tag. */
 export async function buildBundles({ folder, kfn }: World): Promise<void> {
 	await kfn.show(["key", "generate", "--out", "publisher.key", "--comment", "demo publisher"]);
-	cpSync(join(TOP, "packages"), join(folder, "packages"), { recursive: true });
-	const old = join(folder, "packages/flow-dissector");
-	await run("patch", ["-p1", "-s", "-i", join(PACKAGE, "history/1.0.0.patch")], { cwd: old });
+	const { after } = await layDissectorVersions(folder);
 	await kfn.show(["build", "packages/flow-dissector", "--key", "publisher.key"]);
-	const built = await kfn.json<Built>(["build", PACKAGE, "--key", "publisher.key"]);
+	const built = await kfn.json<Built>(["build", after, "--key", "publisher.key"]);
 	demand(built.version === "1.0.1", "the package in the repository is 1.0.1");
 	const tag = (await kfn.json<{ tag: string }>(["tag", "flow-dissector-1.0.0.kfn"])).tag;
 	const shell = `mkdir 1.0.0 && tar --zstd -xf flow-dissector-1.0.0.kfn -C 1.0.0 && cd 1.0.0 &&

@@ -7,7 +7,7 @@
  * order: function, abi, kernel, then every feature, sorted; NUL pads it to a
  * multiple of 4 bytes.
  *
- *	KFN_NOTE("flow-dissector", "1", ">=5.10",
+ *	KFN_NOTE("flow-dissector", "1", ">=6.1",
  *		 KFN_FEATURE("link:netns")
  *		 KFN_FEATURE("prog_type:flow_dissector"));
  *

@@ -21,7 +21,7 @@
 #include "kfn/mpls.h"
 #include "kfn/gre.h"
 
-KFN_NOTE("flow-dissector", "1", ">=5.10",
+KFN_NOTE("flow-dissector", "1", ">=6.1",
 	 KFN_FEATURE("link:netns")
 	 KFN_FEATURE("prog_type:flow_dissector"));
 KFN_LICENSE("Dual BSD/GPL");

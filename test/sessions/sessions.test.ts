@@ -1,0 +1,57 @@
+// Golden sessions that need no root: the real CLI, a real registry, real files. KFN_UPDATE=1 rewrites them.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { openRegistry } from "#registry/main.ts";
+import { runSession } from "../harness/session.ts";
+import { CLI, EXAMPLE_PACKAGE, folderFiles, MASKS, PASSPHRASE, sampleArchives } from "./world.ts";
+
+const file = (name: string) => join(import.meta.dirname, `${name}.golden`);
+
+function temporary(): string {
+	const folder = mkdtempSync(join(tmpdir(), "kfn-session-"));
+	onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+	return folder;
+}
+
+test("a publisher's session", async () => {
+	const root = temporary();
+	await runSession({
+		file: file("publisher"),
+		cli: CLI,
+		masks: MASKS,
+		env: { KFN_ROOT: root, KFN_PASSPHRASE: PASSPHRASE },
+		literals: { ROOT: root },
+		files: folderFiles(EXAMPLE_PACKAGE, "package"),
+	});
+});
+
+test("wrong command lines, and a host where nothing is installed", async () => {
+	const root = temporary();
+	await runSession({
+		file: file("usage"),
+		cli: CLI,
+		masks: MASKS,
+		env: { KFN_ROOT: root },
+		literals: { ROOT: root },
+	});
+});
+
+test("a registry's session: tokens, publishing, yanking", async () => {
+	const data = temporary();
+	const root = temporary();
+	const registry = await openRegistry({ dataDir: data });
+	onTestFinished(() => registry.close());
+	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
+	await runSession({
+		file: file("registry"),
+		cli: CLI,
+		masks: MASKS,
+		env: { KFN_ROOT: root, KFN_REGISTRY: url, DATA: data },
+		literals: { ROOT: root, DATA: data },
+		files: await sampleArchives(),
+	});
+	expect(await registry.tokens.list()).toHaveLength(3);
+});
