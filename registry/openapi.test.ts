@@ -1,13 +1,13 @@
-// Holds openapi.json, the closed lists of this folder and the running server together, each way. The answers of all other
+// Holds openapi.json, the closed lists of api/ and the running server together, each way. The answers of all other
 // HTTP tests are validated against the document too (testing/api-check.ts).
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildApp } from "../app.ts";
-import type { RegistryContext } from "../ops/registry-context.ts";
-import { checkAnswer, documentedPaths, validatorOf } from "../testing/api-check.ts";
-import { TestServer } from "../testing/server.ts";
-import { isRegistryErrorCode, REGISTRY_ERRORS, RegistryError } from "./errors.ts";
-import document from "./openapi.json" with { type: "json" };
-import { errorsByStatus, OPERATIONS, type Operation } from "./operations.ts";
+import { isRegistryErrorCode, REGISTRY_ERRORS, RegistryError } from "./api/errors.ts";
+import document from "./api/openapi.json" with { type: "json" };
+import { errorsByStatus, OPERATIONS, type Operation } from "./api/operations.ts";
+import { buildApp } from "./app.ts";
+import type { RegistryContext } from "./ops/registry-context.ts";
+import { checkAnswer, documentedPaths, validatorOf } from "./testing/api-check.ts";
+import { TestServer } from "./testing/server.ts";
 
 const operations = Object.entries(OPERATIONS) as [string, Operation][];
 const documented = Object.entries(documentedPaths).flatMap(([path, methods]) =>
