@@ -68,6 +68,7 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 2;
+	libbpf_set_print(NULL);
 	netns = open(argv[1], O_RDONLY);
 	if (netns < 0)
 		die(argv[1]);
