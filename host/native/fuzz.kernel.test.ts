@@ -1,0 +1,235 @@
+// Thousands of broken plans, trust files, signature files, manifests, objects and vectors against the loader built with
+// AddressSanitizer and UBSan. Each case is signed anew where that is what lets it reach the next parser. A case is told by its
+// number alone: KFN_FUZZ_FIRST=n KFN_FUZZ_CASES=1 runs it again.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ASAN, type Json, json, make, planOf, Rig, sha256, signatureFile, signatureOf } from "./fixture.ts";
+
+const SCOPE = "netns:/run/netns/kfn-load-none";
+const SECONDS = Number(process.env["KFN_FUZZ_SECONDS"] ?? 25);
+const FIRST = Number(process.env["KFN_FUZZ_FIRST"] ?? 0);
+const CASES = Number(process.env["KFN_FUZZ_CASES"] ?? Number.MAX_SAFE_INTEGER);
+
+/** mulberry32: small, seeded, good enough to pick bytes. */
+function random(seed: number): (below: number) => number {
+	let state = Math.imul(seed + 1, 0x9e3779b1);
+	return (below) => {
+		state = (state + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+		return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+	};
+}
+
+type Pick = ReturnType<typeof random>;
+const TOKENS = [
+	"null",
+	"{}",
+	"[]",
+	"-1",
+	"0",
+	"1e400",
+	"9223372036854775808",
+	'""',
+	'"\\u0000"',
+	"\xff",
+	"[".repeat(3000),
+];
+const WORDS = [0, 1, 7, 8, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff];
+
+/** One to four changes of bytes, JSON values or aligned little-endian words. */
+function mutate(bytes: Buffer, pick: Pick): Buffer {
+	let out: Buffer = Buffer.from(bytes);
+	for (let i = 1 + pick(4); i > 0; i--) out = mutateOnce(out, pick);
+	return out;
+}
+
+function mutateOnce(bytes: Buffer, pick: Pick): Buffer {
+	if (bytes.length < 16) return Buffer.concat([bytes, Buffer.alloc(16, pick(256))]);
+	const at = pick(bytes.length);
+	const end = Math.min(bytes.length, at + 1 + pick(40));
+	switch (pick(8)) {
+		case 0:
+			bytes[at]! ^= 1 << pick(8);
+			return bytes;
+		case 1:
+			bytes[at] = pick(256);
+			return bytes;
+		case 2:
+			return bytes.subarray(0, at);
+		case 3:
+			return Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
+		case 4:
+			return Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+		case 5:
+			return replaceValue(bytes, pick);
+		default:
+			bytes.writeUInt32LE(WORDS[pick(WORDS.length)]!, Math.min(at & ~3, bytes.length - 4));
+			return bytes;
+	}
+}
+
+/** Mostly keeps the length, or no ELF header would be right and nothing behind it would be read. */
+function mutateObject(bytes: Buffer, pick: Pick): Buffer {
+	if (pick(8) === 0) return mutate(bytes, pick);
+	const out = Buffer.from(bytes);
+	// The tables that point at everything else: section headers at the end, or anywhere.
+	const tables = Number(out.readBigUInt64LE(40));
+	for (let i = 1 + pick(3); i > 0; i--) {
+		const start = pick(2) === 0 ? tables : 64;
+		const at = start + pick(out.length - start - 4);
+		if (pick(2) === 0) out[at]! ^= 1 << pick(8);
+		else out.writeUInt32LE(WORDS[pick(WORDS.length)]!, at & ~3);
+	}
+	return out;
+}
+
+/** Puts a token in the place of one JSON value. */
+function replaceValue(bytes: Buffer, pick: Pick): Buffer {
+	const text = bytes.toString("latin1");
+	const values = [...text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+/g)];
+	const value = values[pick(values.length || 1)];
+	if (value === undefined) return bytes;
+	const token = TOKENS[pick(TOKENS.length)]!;
+	return Buffer.from(
+		text.slice(0, value.index) + token + text.slice(value.index + value[0].length),
+		"latin1",
+	);
+}
+
+const KINDS = [
+	"plan",
+	"publishers",
+	"signatures",
+	"manifest",
+	"object",
+	"object",
+	"object",
+	"vectors",
+] as const;
+
+/** One worker's root with one bundle, whose files it rewrites for each case. */
+class Victim {
+	readonly rig = new Rig();
+	private readonly bundle = this.rig.bundle();
+	private readonly object = this.read("obj/x.bpf.o");
+	private readonly vectors = this.read("vectors/basic.jsonl");
+	private readonly publishers = readFileSync(this.rig.trustFile);
+
+	private read(path: string): Buffer {
+		return readFileSync(join(this.bundle.dir, path));
+	}
+
+	/** Lays a case out and gives the plan to check. */
+	prepare(number: number): Buffer {
+		const pick = random(number);
+		const kind = KINDS[number % KINDS.length]!;
+		const change = (name: string, bytes: Buffer) => (name === kind ? mutate(bytes, pick) : bytes);
+		const object = kind === "object" ? mutateObject(this.object, pick) : this.object;
+		const vectors = change("vectors", this.vectors);
+		const manifest = change("manifest", this.manifestWith(object, vectors));
+		const signatures = change("signatures", signatureFile([signatureOf(this.rig.key, manifest)]));
+		writeFileSync(this.rig.trustFile, change("publishers", this.publishers));
+		const files = { "kfn.json": manifest, "kfn.sig.json": signatures, "obj/x.bpf.o": object };
+		for (const [path, bytes] of Object.entries({ ...files, "vectors/basic.jsonl": vectors }))
+			writeFileSync(join(this.bundle.dir, path), bytes);
+		const planned = this.bundle.planned(SCOPE);
+		planned["bundle"] = { ...(planned["bundle"] as Json), manifestSha256: sha256(manifest) };
+		return change("plan", json(planOf([planned])));
+	}
+
+	/** The manifest that a publisher who ships these bytes would sign. */
+	private manifestWith(object: Buffer, vectors: Buffer): Buffer {
+		const manifest = JSON.parse(this.bundle.manifest.toString());
+		for (const file of manifest.files) {
+			const bytes = file.path === "obj/x.bpf.o" ? object : file.path === "src/x.bpf.c" ? undefined : vectors;
+			if (bytes !== undefined) Object.assign(file, { size: bytes.length, sha256: sha256(bytes) });
+		}
+		// Without a digest, changed instructions reach the kernel's verifier and the vectors.
+		manifest.variants[0].programs[0].insnsDigest = null;
+		return json(manifest);
+	}
+}
+
+interface Outcome {
+	readonly number: number;
+	readonly stdout: string;
+	readonly stderr: string;
+	readonly exit: number | null;
+	readonly signal: NodeJS.Signals | null;
+}
+
+const SANITIZERS = { ASAN_OPTIONS: "exitcode=99:detect_leaks=1", UBSAN_OPTIONS: "print_stacktrace=1" };
+
+async function runCase(victim: Victim, number: number): Promise<Outcome> {
+	const plan = victim.prepare(number);
+	const child = spawn(ASAN, ["--root", victim.rig.root, "check", "-"], { env: SANITIZERS });
+	child.stdin.on("error", () => undefined);
+	child.stdin.end(plan);
+	let [stdout, stderr] = ["", ""];
+	child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+	child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+	const [exit, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+	return { number, stdout, stderr, exit, signal };
+}
+
+let exits: Map<string, number>;
+let victims: Victim[];
+
+beforeAll(() => {
+	make("asan");
+	victims = [new Victim(), new Victim()];
+	const { errors } = victims[0]!.rig.run(["errors"], { loader: ASAN }).body;
+	exits = new Map(errors.map(({ code, exit }: { code: string; exit: number }) => [code, exit]));
+});
+afterAll(() => {
+	for (const victim of victims) victim.rig.dispose();
+});
+
+/** Undefined when the answer is a documented one; else what is wrong with it. */
+function wrong({ stdout, stderr, exit, signal }: Outcome): string | undefined {
+	if (stderr !== "" || signal !== null) return `${signal ?? exit}: ${stderr.slice(0, 4000)}`;
+	try {
+		const body = JSON.parse(stdout);
+		if (body.ok === true && exit === 0) return undefined;
+		const documented = exits.get(body.error.code);
+		return documented === exit && exit !== 70 ? undefined : `exit ${exit}, ${stdout}`;
+	} catch {
+		return `not one JSON document: ${stdout}`;
+	}
+}
+
+test(`for ${SECONDS} s, every broken input gets a documented answer and no sanitizer speaks`, {
+	timeout: (SECONDS + 60) * 1000,
+}, async () => {
+	const until = performance.now() + SECONDS * 1000;
+	const codes = new Map<string, number>();
+	let next = FIRST;
+	await Promise.all(
+		victims.map(async (victim) => {
+			while (next < FIRST + CASES && performance.now() < until) {
+				const outcome = await runCase(victim, next++);
+				expect(wrong(outcome), `case ${outcome.number} (KFN_FUZZ_FIRST=${outcome.number})`).toBeUndefined();
+				const body = JSON.parse(outcome.stdout);
+				const code: string = body.error?.code ?? "ok";
+				codes.set(code, (codes.get(code) ?? 0) + 1);
+			}
+		}),
+	);
+	if (CASES !== Number.MAX_SAFE_INTEGER) return;
+	expect(next - FIRST).toBeGreaterThan(1000);
+	// The cases get as deep as they must to mean anything.
+	for (const code of [
+		"LOAD_PLAN_INVALID",
+		"LOAD_MANIFEST_INVALID",
+		"LOAD_OBJECT_INVALID",
+		"LOAD_VECTORS_INVALID",
+		"ok",
+	])
+		expect(codes.get(code) ?? 0, code).toBeGreaterThan(3);
+	if (process.env["KFN_FUZZ_TELL"])
+		process.stdout.write(`${next - FIRST} cases ${JSON.stringify([...codes])}\n`);
+});
