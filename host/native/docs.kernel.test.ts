@@ -132,7 +132,7 @@ test("the pin's name", () => {
 
 test("the table of kills has every fault point, in order", () => {
 	const { faults } = rig.run(["faults"], { loader: FAULTS }).body as Json;
-	const rows = [...page("loader").matchAll(/^\| `([a-z-]+)` \| /gm)].map((row) => row[1]);
+	const rows = [...page("loader").matchAll(/^\| `([a-z-]+)` *\| /gm)].map((row) => row[1]);
 	expect(rows).toEqual(faults);
 });
 
