@@ -1,0 +1,120 @@
+// Every command, run for real with --json: its document fits docs/formats/cli.schema.json, and the schema has no command
+// that does not exist. Runs on a real kernel, because half of the commands need one.
+
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { expect, test } from "vitest";
+import { COMMANDS } from "#cli/commands/index.ts";
+import { endChild, waitForLine } from "../harness/command.ts";
+import { skipUnlessKernel } from "../harness/feature.ts";
+import { CLI } from "../sessions/world.ts";
+import { type HostWorld, openHostWorld } from "./world.ts";
+
+const FORMATS = join(import.meta.dirname, "../../docs/formats");
+const SHARED = ["change", "trust", "error"];
+
+interface Schema {
+	readonly $defs: Readonly<Record<string, unknown>>;
+}
+
+const schema = JSON.parse(readFileSync(join(FORMATS, "cli.schema.json"), "utf8")) as Schema;
+const ajv = new Ajv2020({ allowUnionTypes: true });
+ajv.addSchema(schema, "cli");
+
+function shapeOf(id: string): ValidateFunction {
+	const found = ajv.getSchema(`cli#/$defs/${id}`);
+	if (found === undefined) throw new Error(`the schema has no ${id}`);
+	return found as ValidateFunction;
+}
+
+function expectShape(id: string, document: unknown): void {
+	const shape = shapeOf(id);
+	shape(document);
+	expect(shape.errors ?? [], `${id}: ${JSON.stringify(document)}`).toEqual([]);
+}
+
+/** The commands in an order in which each has what it needs; `ID: ARGS`. */
+function commandLines(world: HostWorld): string[][] {
+	const data = join(world.folder, "registry");
+	return [
+		["key:generate", "--out", "second.key"],
+		["key:show", "second.key"],
+		["tag", "packages/flow-dissector"],
+		["build", "packages/flow-dissector", "--out", "again.kfn"],
+		["inspect", "again.kfn"],
+		["sign", "again.kfn", "--key", "publisher.key"],
+		["trust:add", "flow-*", "--key", "publisher.key.pub"],
+		["trust:list"],
+		["verify", "again.kfn", "--rebuild"],
+		["publish", "flow-dissector-1.0.0.kfn"],
+		["yank", "flow-dissector@1.0.1", "--reason", "a test"],
+		["yank", "flow-dissector@1.0.1", "--undo"],
+		["registry:token:create", "--data", data, "--label", "json"],
+		["registry:token:list", "--data", data],
+		["install", "flow-dissector@1.0.0", "--scope", world.scope],
+		["status"],
+		["list"],
+		["verify"],
+		["dissect", "gre.pcap"],
+		["dissect", "gre.pcap", "--packets"],
+		["upgrade"],
+		["upgrade", "flow-dissector"],
+		["rollback"],
+		["remove", "flow-dissector"],
+		["remove", "flow-dissector"],
+		["trust:remove", "flow-*"],
+	];
+}
+
+test("every command prints the document of its schema", { timeout: 300_000 }, async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("json");
+	const seen = new Set<string>(["registry:serve"]);
+	for (const [id, ...args] of commandLines(world)) {
+		const { stdout, code } = await world.kfn(...id!.split(":"), ...args, "--json");
+		const document = JSON.parse(stdout) as { id?: string };
+		if (code === 0) {
+			expectShape(id!, document);
+			seen.add(id!);
+		} else expectShape("error", document);
+		if (id === "registry:token:create") {
+			const data = ["--data", join(world.folder, "registry")];
+			const revoked = await world.kfn("registry", "token", "revoke", document.id!, ...data, "--json");
+			expectShape("registry:token:revoke", JSON.parse(revoked.stdout));
+			seen.add("registry:token:revoke");
+		}
+	}
+	await expectServe(world);
+	expect([...seen].sort()).toEqual(Object.keys(COMMANDS).sort());
+});
+
+async function expectServe(world: HostWorld): Promise<void> {
+	const args = ["registry", "serve", "--data", "second-registry", "--port", "0", "--json"];
+	const child = spawn(CLI, args, { cwd: world.folder, env: world.env });
+	let output = "";
+	child.stdout.on("data", (chunk: Buffer) => {
+		output += chunk.toString();
+	});
+	const closed = new Promise((done) => child.once("close", done));
+	const line = await waitForLine(child, /"url"/);
+	expectShape("registry:serve", JSON.parse(line));
+	await endChild(child, "SIGTERM");
+	await closed;
+	expectShape("registry:serve", JSON.parse(output.slice(line.length)));
+}
+
+test("the schema knows the commands that exist, and no others", () => {
+	expect(Object.keys(schema.$defs).sort()).toEqual([...Object.keys(COMMANDS), ...SHARED].sort());
+});
+
+test("the worked examples of docs/formats/cli.md fit the schema", () => {
+	const text = readFileSync(join(FORMATS, "cli.md"), "utf8");
+	const examples = [...text.matchAll(/```json (\S+)\n(.*?)```/gs)];
+	expect(examples.length).toBeGreaterThan(1);
+	for (const [, id, json] of examples) expectShape(id!, JSON.parse(json!));
+	const folder = join(FORMATS, "examples/package");
+	const tag = execFileSync(CLI, ["tag", folder, "--json"], { encoding: "utf8" });
+	expect(examples.find(([, id]) => id === "tag")?.[2]).toBe(tag);
+});
