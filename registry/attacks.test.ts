@@ -1,7 +1,6 @@
 // Attacks on the server, each named: over real sockets on 127.0.0.1, bounded in size and time.
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUNDLE_MEDIA_TYPE, MAX_ARCHIVE_BYTES, paths } from "./api/wire.ts";
 import { testBundle } from "./testing/bundles.ts";
@@ -25,18 +24,6 @@ const uploadHead = (path: string, ...more: string[]) =>
 		`content-type: ${BUNDLE_MEDIA_TYPE}`,
 		...more,
 	);
-
-/** Resolves when the server has `count` uploads on disk in the middle. */
-async function uploadsUnderWay(on: TestServer, count: number): Promise<void> {
-	const { watch } = await import("node:fs");
-	const folder = join(on.dataDir, "blobs", "incoming");
-	const watcher = watch(folder);
-	try {
-		while (readdirSync(folder).length !== count) await once(watcher, "change");
-	} finally {
-		watcher.close();
-	}
-}
 
 describe("path traversal", () => {
 	const escapes = [
@@ -140,9 +127,9 @@ describe("slowloris", () => {
 		token = await slow.token();
 		const connection = await RawConnection.open(slow.url);
 		connection.send(uploadHead("/v1/bundles/sample/1.0.0", "content-length: 1000"), "only this");
-		await uploadsUnderWay(slow, 1);
+		await slow.uploadsUnderWay(1);
 		await connection.closed;
-		await uploadsUnderWay(slow, 0);
+		await slow.uploadsUnderWay(0);
 		token = await server.token();
 	});
 
@@ -154,7 +141,7 @@ describe("slowloris", () => {
 		const drip = setInterval(() => connection.socket.writable && connection.socket.write("x"), 20);
 		expect(await connection.closed).toMatch(/^(HTTP\/1\.1 408 .*REGISTRY_REQUEST_TIMEOUT.*)?$/s);
 		clearInterval(drip);
-		await uploadsUnderWay(slow, 0);
+		await slow.uploadsUnderWay(0);
 		token = await server.token();
 	});
 });
@@ -164,9 +151,9 @@ test("an upload broken off by the client leaves nothing behind, and the next one
 	const connection = await RawConnection.open(server.url);
 	connection.send(uploadHead("/v1/bundles/broken-off/1.0.0", `content-length: ${bundle.archive.byteLength}`));
 	connection.socket.write(bundle.archive.subarray(0, 1000));
-	await uploadsUnderWay(server, 1);
+	await server.uploadsUnderWay(1);
 	connection.socket.destroy();
-	await uploadsUnderWay(server, 0);
+	await server.uploadsUnderWay(0);
 	expect((await server.request(paths.index("broken-off"))).status).toBe(404);
 	expect((await server.publish(bundle, token)).status).toBe(201);
 });

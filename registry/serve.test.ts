@@ -1,7 +1,7 @@
 // Opening, listening, closing and being killed: real processes, real files.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, rmSync, statSync, watch } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,7 +11,7 @@ import { serve, tokenCreate, tokenList, tokenRevoke } from "./main.ts";
 import { openRegistry } from "./serve.ts";
 import { testBundle } from "./testing/bundles.ts";
 import { RawConnection } from "./testing/raw-http.ts";
-import { filesBelow, TestServer, temporaryFolder } from "./testing/server.ts";
+import { changed, filesBelow, TestServer, temporaryFolder } from "./testing/server.ts";
 
 let dataDir: string;
 let children: ChildProcess[];
@@ -47,16 +47,6 @@ const spec = (label: string) => ({
 	expiresAt: soon(),
 });
 const incoming = () => readdirSync(join(dataDir, "blobs/incoming"));
-
-/** Resolves at the first change in `folder` after which `holds`. */
-async function changed(folder: string, holds: () => boolean): Promise<void> {
-	const watcher = watch(folder, { recursive: true });
-	try {
-		while (!holds()) await once(watcher, "change");
-	} finally {
-		watcher.close();
-	}
-}
 
 test("kill -9 in the middle of an upload: the rest of it is gone after the next start, and the upload can be repeated", async () => {
 	const { child, url, token } = await serveInChild();

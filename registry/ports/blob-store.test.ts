@@ -140,7 +140,9 @@ describe.each(adapters)("blob store in $name", ({ open }) => {
 		expect(instance.contents()).toEqual({ blobs: [], unfinished: 0 });
 	});
 
-	test("exactly the size limit is allowed", async () => {
+	test("exactly the size limit is allowed, one byte more is not", async () => {
+		const over = store.stage(chunks(Buffer.alloc(10_001)), { maxBytes: 10_000 });
+		await expect(over).rejects.toMatchObject({ code: "REGISTRY_TOO_LARGE" });
 		const staged = await store.stage(chunks(Buffer.alloc(10_000)), { maxBytes: 10_000 });
 		expect(staged.size).toBe(10_000);
 	});

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { paths } from "../api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, paths } from "../api/wire.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { TestServer } from "../testing/server.ts";
 
@@ -101,29 +101,28 @@ test.each([
 });
 
 test("a token stops being valid while its upload runs: the upload does not finish", async () => {
-	const { id, token } = await server.registry.tokens.create({
-		label: "x",
-		names: "*",
-		verbs: ["publish"],
-		expiresAt: later,
-	});
-	const { archive } = await testBundle({ name: "late" });
-	let revoked = false;
-	const body = new ReadableStream({
-		async pull(controller) {
-			controller.enqueue(revoked ? archive.subarray(100) : archive.subarray(0, 100));
-			if (revoked) controller.close();
-			// The first part has been taken by the server's socket: the request was authorised, or will find the token revoked.
-			await server.registry.tokens.revoke(id);
-			revoked = true;
+	const spec = { label: "x", names: "*", verbs: ["publish"], expiresAt: later } as const;
+	const { id, token } = await server.registry.tokens.create(spec);
+	const late = await testBundle({ name: "late" });
+	const { archive } = late;
+	let send: ReadableStreamDefaultController<Uint8Array> | undefined;
+	const body = new ReadableStream<Uint8Array>({
+		start(controller) {
+			controller.enqueue(archive.subarray(0, 100));
+			send = controller;
 		},
 	});
-	const headers = { authorization: `Bearer ${token}`, "content-type": "application/vnd.kfn.bundle" };
+	const headers = { authorization: `Bearer ${token}`, "content-type": BUNDLE_MEDIA_TYPE };
 	const url = `${server.url}${paths.bundle("late", "1.0.0")}`;
-	const answer = await fetch(url, { method: "PUT", headers, body, duplex: "half" } as RequestInit);
-	expect(await answer.json()).toMatchObject({ error: { code: "REGISTRY_TOKEN_REVOKED" } });
+	const answer = fetch(url, { method: "PUT", headers, body, duplex: "half" } as RequestInit);
+	// A file in the folder of uploads under way means: the token was accepted.
+	await server.uploadsUnderWay(1);
+	await server.registry.tokens.revoke(id);
+	send?.enqueue(archive.subarray(100));
+	send?.close();
+	expect(await (await answer).json()).toMatchObject({ error: { code: "REGISTRY_TOKEN_REVOKED" } });
 	expect((await server.request(paths.index("late"))).status).toBe(404);
-	expect(server.blobsOnDisk()).not.toContain((await testBundle({ name: "late" })).sha256);
+	expect(server.blobsOnDisk()).not.toContain(late.sha256);
 });
 
 test("the list shows states and no secret, and nothing on disk holds a token's text", async () => {

@@ -1,6 +1,7 @@
 // For tests only: a real registry on 127.0.0.1 over a temporary folder, and requests whose answers are all held against
 // openapi.json. Product code never imports it.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUNDLE_MEDIA_TYPE, type ErrorDocument, paths } from "../api/wire.ts";
@@ -105,6 +106,21 @@ export class TestServer implements AsyncDisposable {
 	/** Uploads that are, or were left, in the middle. */
 	incomingOnDisk(): string[] {
 		return readdirSync(join(this.dataDir, "blobs", "incoming"));
+	}
+
+	/** Resolves once exactly `count` uploads are in the middle. */
+	uploadsUnderWay(count: number): Promise<void> {
+		return changed(join(this.dataDir, "blobs", "incoming"), () => this.incomingOnDisk().length === count);
+	}
+}
+
+/** Resolves at the first change in `folder` after which `holds`, or at once. */
+export async function changed(folder: string, holds: () => boolean): Promise<void> {
+	const watcher = watch(folder, { recursive: true });
+	try {
+		while (!holds()) await once(watcher, "change");
+	} finally {
+		watcher.close();
 	}
 }
 
