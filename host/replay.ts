@@ -18,7 +18,7 @@ export interface ReplayAnswer {
 	/** What the program returned. */
 	readonly retval: number;
 	/** The bytes that it left: 56 of `struct bpf_flow_keys` for a flow dissector. */
-	readonly out: Uint8Array;
+	readonly out: Buffer;
 }
 
 export interface ReplayRequest {

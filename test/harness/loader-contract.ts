@@ -1,0 +1,227 @@
+// What the host relies on of kfn-load and the kernel, as one suite: run on the fake in fast tests and on the real ones in
+// kernel tests. A rule that is not here must not be in the fake.
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { openBundle } from "#bundle/bundle.ts";
+import type { LoaderError } from "#host/errors.ts";
+import { openHost } from "#host/host.ts";
+import type { Loader } from "#host/loader.ts";
+import { type HostLock, withLock } from "#host/lock.ts";
+import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "#host/plan.ts";
+import { parseScope } from "#host/scope.ts";
+import { importBundle } from "#host/store.ts";
+import { planFunctionOf } from "#host/verified-bundle.ts";
+import { type Samples, type SignedSample, signedSample, trustKeys } from "./host-world.ts";
+
+/** A machine with one kfn root, fake or real. */
+export interface LoaderWorld extends AsyncDisposable {
+	readonly root: string;
+	readonly loader: Loader;
+	/** The same loader as a user without privileges starts it. */
+	unprivileged(): Loader;
+	/** Makes a named namespace and returns its file. */
+	addNamespace(): Promise<string>;
+	endNamespace(path: string): Promise<void>;
+	attachForeign(path: string): Promise<void>;
+	unmountBpffs(): Promise<void>;
+}
+
+/** Runs the contract; `samples` are signed by a key that the world's root trusts for the name "sample". */
+export function loaderContract(
+	name: string,
+	open: () => Promise<LoaderWorld>,
+	samplesOf: () => Samples,
+): void {
+	describe(`${name} keeps the contract with the host`, () => {
+		test("attach, keep, replace, detach", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			const v1 = await stored(world, samplesOf().v1, blue);
+			const v2 = await stored(world, samplesOf().v2, blue);
+			expect(await steps(world, [v1])).toEqual(["attach"]);
+			const [before] = (await world.loader.inspect([])).pins;
+			expect(before).toMatchObject({
+				function: "flow-dissector",
+				scope: v1.scope,
+				link: { alive: true, type: "netns" },
+			});
+			expect(before?.programs.map((program) => program.id)).toEqual([before?.pinnedProgramId]);
+			expect(await steps(world, [v1])).toEqual(["keep"]);
+			expect((await world.loader.inspect([])).pins).toMatchObject([
+				{ pinnedProgramId: before?.pinnedProgramId },
+			]);
+			expect(await steps(world, [v2])).toEqual(["replace"]);
+			const [after] = (await world.loader.inspect([])).pins;
+			expect(after?.link).toMatchObject({ id: before?.link?.id, alive: true });
+			expect(after?.pinnedProgramId).not.toBe(before?.pinnedProgramId);
+			const gone = await world.loader.apply(plan([]), 2);
+			expect(gone).toEqual({
+				ok: true,
+				functions: [],
+				detached: [{ function: "flow-dissector", scope: v1.scope }],
+			});
+			expect(await world.loader.inspect([blue])).toEqual({ ok: true, pins: [], foreign: [] });
+		});
+
+		test("check answers like apply, and attaches nothing", async () => {
+			await using world = await open();
+			const { v1: sample } = samplesOf();
+			const v1 = await stored(world, sample, await world.addNamespace());
+			const { functions } = await world.loader.check(plan([v1]));
+			expect(functions).toMatchObject([
+				{
+					...{ function: "flow-dissector", abi: 1, scope: v1.scope, tag: sample.tag, variant: "generic" },
+					bundle: { name: "sample", version: "1.0.0", sha256: sample.sha256 },
+					...{ verified: "loader", vectors: { run: 1 } },
+				},
+			]);
+			expect((await world.loader.inspect([])).pins).toEqual([]);
+			const [applied] = (await world.loader.apply(plan([v1]), 2)).functions;
+			const { step, nanoseconds, ...same } = applied!;
+			expect([same]).toEqual(functions);
+			expect([step, typeof nanoseconds]).toEqual(["attach", "number"]);
+			const [program] = functions[0]?.programs ?? [];
+			expect(program?.insnsDigest?.slice(0, 16)).toBe(program?.kernelTag);
+		});
+
+		test("a link dies with its namespace, and its pin stays until the plan is applied", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			await steps(world, [await stored(world, samplesOf().v1, blue)]);
+			await world.endNamespace(blue);
+			expect((await world.loader.inspect([])).pins).toMatchObject([{ link: { alive: false } }]);
+			await world.loader.apply(plan([]), 2);
+			expect((await world.loader.inspect([])).pins).toEqual([]);
+		});
+
+		test("one namespace that is gone fails the whole plan, and nothing changes", async () => {
+			await using world = await open();
+			const [blue, red] = [await world.addNamespace(), await world.addNamespace()];
+			const v1 = await stored(world, samplesOf().v1, blue);
+			await steps(world, [v1]);
+			await world.endNamespace(red);
+			const next = [await stored(world, samplesOf().v2, blue), await stored(world, samplesOf().v2, red)];
+			await refuses(world.loader.apply(plan(next), 2), "LOAD_NETNS_GONE", 1);
+			expect(await steps(world, [v1])).toEqual(["keep"]);
+		});
+
+		test("a foreign program is reported and never replaced", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			await world.attachForeign(blue);
+			const v1 = await stored(world, samplesOf().v1, blue);
+			await refuses(world.loader.apply(plan([v1]), 2), "LOAD_FOREIGN_PROGRAM", 1);
+			const { pins, foreign } = await world.loader.inspect([blue]);
+			expect(pins).toEqual([]);
+			expect(foreign).toMatchObject([{ scope: `netns:${blue}`, hook: "flow_dissector", name: "foreign" }]);
+		});
+
+		test("without a bpffs only the empty plan applies", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			await world.unmountBpffs();
+			await refuses(world.loader.apply(plan([v1]), 2), "LOAD_BPFFS_NOT_MOUNTED", 1);
+			await refuses(world.loader.inspect([]), "LOAD_BPFFS_NOT_MOUNTED", 1);
+			expect(await world.loader.apply(plan([]), 2)).toEqual({ ok: true, functions: [], detached: [] });
+		});
+
+		test("without privileges nothing loads", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			await steps(world, [v1]);
+			await refuses(world.unprivileged().check(plan([v1])), "LOAD_NO_PRIVILEGE", 1);
+			await refuses(world.unprivileged().inspect([]), "LOAD_NO_PRIVILEGE", 1);
+		});
+
+		test("trust is checked again at loading: unsigned bundle, untrusted name", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			const unsigned = await stored(world, await signedSample({ version: "9.0.0" }), blue);
+			await refuses(world.loader.check(plan([unsigned])), "LOAD_SIGNATURE_MISSING", 3);
+			const v1 = await stored(world, samplesOf().v1, blue);
+			trustKeys(world.root, ["other"], [samplesOf().key]);
+			await refuses(world.loader.apply(plan([v1]), 2), "LOAD_PUBLISHERS_NO_MATCH", 3);
+		});
+
+		test("stored bytes are checked again at loading: object, manifest", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			const entry = join(world.root, "var/lib/kfn/store", v1.bundle.sha256);
+			writeFileSync(join(entry, "obj/sample.bpf.o"), "not what was signed");
+			await refuses(world.loader.check(plan([v1])), "LOAD_FILE_DIGEST", 3);
+			rmSync(entry, { recursive: true });
+			await stored(world, samplesOf().v1, v1.scope.slice("netns:".length));
+			const other = { ...v1, bundle: { ...v1.bundle, manifestSha256: "0".repeat(64) } };
+			await refuses(world.loader.check(plan([other])), "LOAD_MANIFEST_DIGEST", 3);
+		});
+
+		test("replay answers each packet, and names a function that is not active", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			await steps(world, [v1]);
+			const packet = Buffer.concat([Buffer.from([34, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(34, 0x45)]);
+			const lines = await replayed(world, v1.function, v1.scope, packet);
+			expect(lines.map((line) => Object.keys(JSON.parse(line)).sort())).toEqual([
+				["out", "retval"],
+				["ok", "packets"],
+			]);
+			expect(JSON.parse(lines[0]!).out).toMatch(/^[0-9a-f]{112}$/);
+			await refuses(replayed(world, v1.function, "netns:/run/netns/none", packet), "LOAD_NOT_ACTIVE", 1);
+		});
+
+		test("the lock belongs to the open file, and a second one is refused", async () => {
+			await using world = await open();
+			const path = join(world.root, "lock");
+			const [first, second] = [openSync(path, "w"), openSync(path, "w")];
+			await world.loader.lock(first);
+			await world.loader.lock(first);
+			await refuses(world.loader.lock(second), "LOAD_LOCK_HELD", 1);
+			closeSync(first);
+			await world.loader.lock(second);
+			closeSync(second);
+		});
+	});
+}
+
+async function replayed(world: LoaderWorld, fn: string, scope: string, input: Buffer): Promise<string[]> {
+	const child = world.loader.replay(fn, scope);
+	child.stdin.on("error", () => undefined);
+	child.stdin.end(input);
+	let text = "";
+	for await (const chunk of child.stdout) text += String(chunk);
+	const lines = text.split("\n").filter((line) => line !== "");
+	await child.end(lines.at(-1) ?? "");
+	return lines;
+}
+
+async function refuses(call: Promise<unknown>, code: string, exit: number): Promise<void> {
+	const error = (await call.then(
+		() => undefined,
+		(thrown: unknown) => thrown,
+	)) as LoaderError | undefined;
+	expect({ code: error?.code, exit: error?.exit }).toEqual({ code, exit });
+}
+
+async function steps(world: LoaderWorld, functions: readonly PlanFunction[]): Promise<string[]> {
+	return (await world.loader.apply(plan(functions), 2)).functions.map((entry) => entry.step);
+}
+
+/** Puts a sample into the store without asking whether it is trusted, and returns its line of a plan. */
+async function stored(world: LoaderWorld, sample: SignedSample, namespace: string): Promise<PlanFunction> {
+	const bundle = await openBundle(sample.archive);
+	const host = openHost({ root: world.root, loader: world.loader });
+	await withLock(host, "test", (lock: HostLock) => importBundle(lock, bundle));
+	return planFunctionOf(bundle, parseScope(`netns:${namespace}`));
+}
+
+function plan(functions: readonly PlanFunction[]): Plan {
+	const sorted = mergeFunctions([], new Map(functions.map((entry) => [keyOf(entry), entry])));
+	return {
+		schema: "kfn.plan/1",
+		generation: 1,
+		created: "2026-01-01T00:00:00.000Z",
+		reason: "test",
+		functions: sorted,
+	};
+}
