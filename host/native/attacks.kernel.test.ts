@@ -215,6 +215,19 @@ test("a manifest that was never this plan's, though its publisher signed it", ()
 	expect(rig.apply([{ ...asked, abi: 2 }])).toMatchObject({ code: "LOAD_MANIFEST_MISMATCH" });
 });
 
+test("a tag that leaves a source out, or is of other sources", () => {
+	const more = (m: Manifest) => {
+		m.files.splice(2, 0, { path: "src/y.h", size: 0, sha256: sha256("") });
+	};
+	refused("LOAD_MANIFEST_INVALID", 1, { mark: 42, edit: more });
+	const empty = (m: Manifest) => void Object.assign(m, { tag: { value: m.tag.value, files: [] } });
+	refused("LOAD_MANIFEST_INVALID", 1, { mark: 43, edit: empty });
+	const object = (m: Manifest) => void m.tag.files.splice(0, 1, "obj/x.bpf.o");
+	refused("LOAD_MANIFEST_INVALID", 1, { mark: 44, edit: object });
+	const other = (m: Manifest) => void Object.assign(m.tag, { value: `kfn1:${sha256("other")}` });
+	refused("LOAD_TAG_MISMATCH", 3, { mark: 45, edit: other });
+});
+
 test("a trusted publisher of other names", () => {
 	const acme = newKey();
 	rig.trust([

@@ -39,18 +39,25 @@ static json_t *program_json(int fd)
 			 "runCount", (json_int_t)info.run_cnt, "runNanoseconds", (json_int_t)info.run_time_ns);
 }
 
-/* programs: what the link runs, even when that is not what is pinned. */
-static json_t *pin_json(const struct pin *pin)
+/* What the link runs, even when that is not what is pinned. A dead link keeps its program, too. */
+static int programs_add(json_t *list, const struct pin *pin)
 {
 	int fd __close = pin->link_fd < 0 ? -1 : bpf_prog_get_fd_by_id(pin->link_prog_id);
-	json_t *programs = json_array(), *link = json_null();
 
-	if (fd >= 0)
-		json_array_append_new(programs, program_json(fd));
+	if (pin->link_fd >= 0 && (fd < 0 || json_array_append_new(list, program_json(fd))))
+		return fail_errno(LOAD_KERNEL_REFUSED, fd < 0 ? -fd : errno, "program %u cannot be inspected",
+				  pin->link_prog_id);
+	return 0;
+}
+
+static json_t *pin_json(const struct pin *pin, json_t *programs)
+{
+	json_t *link = json_null();
+
 	if (pin->link_fd >= 0)
 		link = json_pack("{s:I, s:s, s:I, s:b}", "id", (json_int_t)pin->link_id, "type", "netns",
 				 "netnsInode", (json_int_t)pin->netns_inode, "alive", pin->netns_inode != 0);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "function", pin->function, "scope", pin->scope, "link", link,
+	return json_pack("{s:s, s:s, s:o, s:O, s:o}", "function", pin->function, "scope", pin->scope, "link", link,
 			 "programs", programs, "pinnedProgramId",
 			 pin->prog_fd < 0 ? json_null() : json_integer(pin->prog_id));
 }
@@ -116,7 +123,11 @@ static int inspect(char **paths, size_t path_count, const struct pin *pins, size
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		json_array_append_new(list, pin_json(&pins[i]));
+		json_t *programs __json = json_array();
+
+		if (programs_add(programs, &pins[i]))
+			return -1;
+		json_array_append_new(list, pin_json(&pins[i], programs));
 		/* A pin whose namespace is gone shows as a dead link, not as a failure. */
 		if (netns_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
 		    foreign_in_scope(foreign, pins[i].scope, pins, count))

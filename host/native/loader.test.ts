@@ -51,6 +51,11 @@ describe("commands", () => {
 		expect(run("version")).toEqual({ ok: true, version: "0.1.0" });
 	});
 
+	test("its version is the package's", () => {
+		const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
+		expect(rig.run(["version"]).body.version).toBe(version);
+	});
+
 	test("the table of errors has every code once, an exit code of the style guide, and a sentence", () => {
 		const { errors } = rig.run(["errors"]).body as {
 			errors: { code: string; exit: number; means: string }[];

@@ -47,7 +47,17 @@ static int files_check(json_t *files)
 	return 0;
 }
 
-/* tag = "kfn1:" + sha256 of the lines `<sha256>  <path>\n` of the tagged files (docs/formats, design 3.1). */
+static size_t sources_count(json_t *files)
+{
+	size_t count = 0, i;
+	json_t *entry;
+
+	json_array_foreach(files, i, entry)
+		count += !strncmp(json_string_value(json_object_get(entry, "path")), "src/", 4);
+	return count;
+}
+
+/* tag = "kfn1:" + sha256 of the lines `<sha256>  <path>\n` of every file under src/ (docs/formats/tag.md). */
 static int tag_check(const struct manifest *manifest, json_t *tagged)
 {
 	unsigned char digest[crypto_hash_sha256_BYTES];
@@ -62,14 +72,16 @@ static int tag_check(const struct manifest *manifest, json_t *tagged)
 		const char *path = json_string_value(item);
 		json_t *entry = path ? file_entry(manifest->files, path) : NULL;
 
-		if (!entry || strcmp(path, before) <= 0)
-			return fail(WHERE, NULL, WHAT ": tag.files is not a sorted list of the bundle's files");
+		if (!entry || strncmp(path, "src/", 4) || strcmp(path, before) <= 0)
+			return fail(WHERE, NULL, WHAT ": tag.files is not the sorted list of the files under src/");
 		before = path;
 		crypto_hash_sha256_update(&state, (const void *)json_string_value(json_object_get(entry, "sha256")), 64);
 		crypto_hash_sha256_update(&state, (const void *)"  ", 2);
 		crypto_hash_sha256_update(&state, (const void *)path, strlen(path));
 		crypto_hash_sha256_update(&state, (const void *)"\n", 1);
 	}
+	if (json_array_size(tagged) != sources_count(manifest->files))
+		return fail(WHERE, NULL, WHAT ": tag.files leaves out a file under src/");
 	crypto_hash_sha256_final(&state, digest);
 	sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
 	if (!is_tag(manifest->tag) || strcmp(manifest->tag + 5, hex))
