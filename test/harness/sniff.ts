@@ -1,4 +1,5 @@
 // Captures what one end of the wire sees, with tcpdump. Refuses a capture in which the kernel dropped packets.
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Capture } from "#host/capture/capture.ts";
 import { parseCapture } from "#host/capture/pcap.ts";
@@ -9,8 +10,8 @@ import type { Endpoint } from "./veth.ts";
 export interface SniffOptions {
 	/** A pcap filter expression. */
 	readonly filter?: string;
-	/** `in`: only what arrives at this end. Default: both directions. */
-	readonly direction?: "in" | "out" | "inout";
+	/** By source MAC: `out` is what carries this end's own, `in` everything else. Both unless given. */
+	readonly direction?: "in" | "out";
 }
 
 /** A capture under way; disposing of it ends tcpdump and drops what it captured. */
@@ -25,9 +26,9 @@ export interface Sniffer extends AsyncDisposable {
 export async function startSniffer(at: Endpoint, options: SniffOptions = {}): Promise<Sniffer> {
 	requireTools("tcpdump");
 	const child = at.netns.spawn("tcpdump", [
-		...["-i", at.device, "-n", "-U", "--immediate-mode", "-s", "0", "-B", "16384"],
-		...["--time-stamp-precision=nano", "-Q", options.direction ?? "inout", "-w", "-"],
-		...(options.filter === undefined ? [] : [options.filter]),
+		// The ring holds (-B KiB) ÷ (-s bytes) packets, 65,549 bytes being a whole GSO packet with its Ethernet header.
+		...["-i", at.device, "-n", "-U", "--immediate-mode", "-s", "65549", "-B", "131072"],
+		...["--time-stamp-precision=nano", "-w", "-", filterOf(at, options)],
 	]);
 	const chunks: Buffer[] = [];
 	const counter = new RecordCounter();
@@ -44,9 +45,10 @@ export async function startSniffer(at: Endpoint, options: SniffOptions = {}): Pr
 	return {
 		waitFor: (packets, timeoutMs = 30_000) => counter.reached(packets, timeoutMs),
 		async stop() {
+			await drain(child, counter);
 			await endChild(child, "SIGINT");
 			await closed;
-			const dropped = Number(/(\d+) packets? dropped by kernel/.exec(stderr)?.[1] ?? Number.NaN);
+			const dropped = Number(/(\d+) packets? dropped by kernel\s*$/.exec(stderr)?.[1] ?? Number.NaN);
 			if (dropped !== 0) throw new Error(`tcpdump lost packets: ${stderr.trim()}`);
 			const file = Buffer.concat(chunks);
 			return { ...parseCapture(file), file };
@@ -56,6 +58,28 @@ export async function startSniffer(at: Endpoint, options: SniffOptions = {}): Pr
 			await closed;
 		},
 	};
+}
+
+/**
+ * One filter for direction and expression.
+ *
+ * Not `-Q`: the kernel's count of received packets, which `drain` needs, would hold both directions. Not `inbound`: libpcap
+ * 1.10 runs the filter on the first packet itself, where it cannot tell the direction, and loses that packet.
+ */
+function filterOf(at: Endpoint, options: SniffOptions): string {
+	const direction = { in: `not ether src ${at.mac}`, out: `ether src ${at.mac}` };
+	const parts = options.direction === undefined ? [] : [direction[options.direction]];
+	if (options.filter !== undefined) parts.push(`(${options.filter})`);
+	return parts.join(" and ");
+}
+
+/** Waits for what the kernel has already queued for tcpdump: an interrupt would make it drop those packets. */
+async function drain(child: ChildProcess, counter: RecordCounter): Promise<void> {
+	const line = waitForLine(child, /\d+ packets? received by filter/);
+	child.kill("SIGUSR1");
+	const [, received, dropped] =
+		/(\d+) packets? received by filter, (\d+) packets? dropped/.exec(await line) ?? [];
+	await counter.reached(Number(received) - Number(dropped), 30_000);
 }
 
 /** Counts the whole packet records of a classic pcap stream as its bytes come in. */

@@ -17,7 +17,7 @@ function serve(host: string | undefined): void {
 			received += chunk.length;
 		});
 		socket.on("end", () => {
-			print({ received, from: socket.remotePort });
+			print({ received });
 			server.close();
 		});
 	});
@@ -31,6 +31,7 @@ function serve(host: string | undefined): void {
 /** Sends until the byte limit or until stdin ends, then closes and prints how many bytes it wrote. */
 function send(host: string | undefined, to: number, bytes: number): void {
 	let sent = 0;
+	let from: number | undefined;
 	let stopped = false;
 	const socket = connect({ ...(host === undefined ? {} : { host }), port: to });
 	const pump = () => {
@@ -45,12 +46,13 @@ function send(host: string | undefined, to: number, bytes: number): void {
 		if (!socket.writableEnded) socket.end();
 	};
 	socket.on("connect", () => {
-		print({ connected: socket.localPort });
+		from = socket.localPort; // unknown again once the socket is closed
+		print({ connected: from });
 		pump();
 	});
 	socket.on("drain", pump);
 	socket.on("close", () => {
-		print({ sent, from: socket.localPort });
+		print({ sent, from });
 		process.exit(0);
 	});
 	process.stdin.on("end", () => {

@@ -14,6 +14,7 @@ describe("TCP", () => {
 		await using sniffer = await startSniffer(pair.right, { direction: "in", filter: "tcp" });
 		const count = await sendTcp(pair, family, 300_000);
 		expect(count).toMatchObject({ sent: 300_000, received: 300_000 });
+		expect(count.sourcePort).toBeGreaterThan(0);
 		const { packets } = await sniffer.stop();
 		// At most 1,448 bytes a segment, as segmentation is off.
 		expect(packets.length).toBeGreaterThan(200);
@@ -29,6 +30,16 @@ describe("TCP", () => {
 		expect(count.received).toBeGreaterThan(50 * 1000);
 		expect(count.received).toBe(count.sent);
 		expect(count.destinationPort).toBe(stream.destinationPort);
+	});
+});
+
+describe("a capture", () => {
+	it("that is stopped at once holds every packet that had arrived", async () => {
+		await using pair = await openVethPair("burst");
+		await using sniffer = await startSniffer(pair.right, { direction: "in" });
+		const frames = encapsulatedFrames(pair).map((frame) => frame.bytes);
+		const sent = await sendFrames(pair.left, frames, { times: 50 });
+		expect((await sniffer.stop()).packets).toHaveLength(sent);
 	});
 });
 
