@@ -107,14 +107,20 @@ class LoopbackProxy implements CuttingProxy {
 		if (watch.over) return;
 		const rule = this.#rule;
 		const matches = rule !== undefined && (rule.spec.request?.test(watch.request) ?? true);
-		if (rule === undefined || !matches) return this.#forward(client, chunk);
+		if (rule === undefined || !matches) {
+			this.#forward(client, chunk);
+			return;
+		}
 		if (watch.matched !== rule.spec) {
 			watch.matched = rule.spec;
 			watch.bytes = 0;
 		}
 		const allowed = rule.spec.afterBytes - watch.bytes;
 		watch.bytes += chunk.length;
-		if (chunk.length <= allowed) return this.#forward(client, chunk);
+		if (chunk.length <= allowed) {
+			this.#forward(client, chunk);
+			return;
+		}
 		watch.over = true;
 		this.cuts++;
 		rule.left--;
