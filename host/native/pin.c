@@ -255,16 +255,19 @@ int pin_unlink(const struct pin *pin, const char *leaf)
 	return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
 }
 
-/* The scope's folder, and the function's when that was the last scope. */
+/* The scope's folder; then the function's and kfn's own, each when nothing else is in it. */
 int pin_dir_drop(const struct pin *pin)
 {
 	char path[PATH_MAX];
+	int parents;
 
 	pin_path(pin, "", path);
 	if (rmdir(path) && errno != ENOENT)
 		return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
-	*strrchr(path, '/') = 0;
-	if (rmdir(path) && errno != ENOENT && errno != ENOTEMPTY)
-		return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
+	for (parents = 0; parents < 2; parents++) {
+		*strrchr(path, '/') = 0;
+		if (rmdir(path) && errno != ENOENT && errno != ENOTEMPTY)
+			return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
+	}
 	return 0;
 }

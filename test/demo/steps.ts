@@ -142,9 +142,7 @@ export async function leaveNothing(world: World): Promise<void> {
 	const { stdout } = await run("ip", ["netns", "exec", pair.right.netns.name, "bpftool", "-j", "net"]);
 	const [net] = JSON.parse(stdout) as { flow_dissector: unknown[] }[];
 	demand(net?.flow_dissector.length === 0, "a program is still attached");
-	// The kernel itself shows these two in every bpffs (kernel/bpf/preload).
-	const pins = readdirSync(root.bpffs).filter((name) => !["progs.debug", "maps.debug"].includes(name));
-	demand(pins.length === 0, `pins left: ${pins.join(", ")}`);
+	demand(!existsSync(root.pins), "pins are left in bpffs");
 	demand(!existsSync(root.state) || readdirSync(root.state).length === 0, "files left below var/lib/kfn");
 	result("nothing is left in bpffs, in the namespace, or on disk (but whom this host trusts)");
 }
