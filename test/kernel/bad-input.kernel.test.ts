@@ -10,6 +10,7 @@ import { registerUndo } from "../harness/cleanup.ts";
 import { type CommandResult, run } from "../harness/command.ts";
 import { openCuttingProxy } from "../harness/cutting-proxy.ts";
 import { skipUnlessKernel } from "../harness/feature.ts";
+import { openNamespace } from "../harness/namespace.ts";
 import { openRoot } from "../harness/root.ts";
 import { CLI } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
@@ -243,11 +244,31 @@ describe("while 1.0.0 is active", () => {
 		await expectOldStillRuns();
 	});
 
-	test("a namespace that vanished is drift, and remove still works", async (context) => {
+	test("a namespace that vanished is drift; remove takes it out and leaves the other scope alone", async (context) => {
 		await skipUnlessKernel(context);
+		const scope = await (async () => {
+			await using netns = await openNamespace("vanish");
+			const { code, stderr } = await world.kfn(
+				"install",
+				"flow-dissector@1.0.0",
+				"--scope",
+				`netns:${netns.path}`,
+			);
+			expect(code, stderr).toBe(0);
+			return `netns:${netns.path}`;
+		})();
+		const { stdout } = await world.kfn("status", "--json");
+		const report = JSON.parse(stdout) as { health: string; drift: { kind: string; scope: string }[] };
+		expect(report.health).toBe("drift");
+		expect(report.drift).toContainEqual(expect.objectContaining({ kind: "namespace-gone", scope }));
+		const { code, stderr } = await world.kfn("remove", "flow-dissector", "--scope", scope);
+		expect(code, stderr).toBe(0);
 		await expectOldStillRuns();
-		const { code } = await world.kfn("remove", "flow-dissector");
-		expect(code).toBe(0);
+	});
+
+	test("remove leaves nothing in bpffs", async (context) => {
+		await skipUnlessKernel(context);
+		expect((await world.kfn("remove", "flow-dissector")).code).toBe(0);
 		expect(readdirSync(world.root.bpffs)).not.toContain("kfn");
 	});
 });
