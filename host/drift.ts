@@ -33,7 +33,7 @@ export interface Views {
 	/** Why the store cannot serve a function, by the plan's key. */
 	readonly storeFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
-	/** Inode of a scope's namespace as its file names it now; undefined where there is none. */
+	/** Inode of a scope's namespace as its file names it now; undefined where there is none, or it may not be seen. */
 	namespaceInode(entry: PlanFunction): number | undefined;
 	readonly unfinished: string | undefined;
 }
@@ -80,7 +80,8 @@ function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
 	if (views.kernel === undefined) return [];
 	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const inode = views.namespaceInode(entry);
-	if (inode === undefined) {
+	// Pid 1's namespace is always there, but not everyone may look at it.
+	if (inode === undefined && entry.scope !== "netns:root") {
 		const hint = "kfn remove takes it out of the generation";
 		return [at("namespace-gone", entry, `the namespace of ${entry.scope} is gone`, hint)];
 	}
@@ -88,7 +89,7 @@ function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
 		return [at("not-pinned", entry, `${entry.function} is not loaded in ${entry.scope}`, REPAIR)];
 	if (pin.link?.alive !== true)
 		return [at("detached", entry, `${entry.function} is detached from ${entry.scope}`, REPAIR)];
-	if (pin.link.netnsInode !== inode) {
+	if (inode !== undefined && pin.link.netnsInode !== inode) {
 		return [at("namespace-replaced", entry, `${entry.scope} is another namespace than before`, REPAIR)];
 	}
 	return sameProgram(views.applied, entry, pin)

@@ -45,6 +45,30 @@ test("a write that fails at any point leaves the old file or the new one, never 
 	expect(seen.size).toBe(2);
 });
 
+test("power cut: bytes are synced before the name moves, and the folder after (a kill cannot show this)", () => {
+	const faults = faultAt(0, "fail");
+	const traced = openDurable(faults);
+	traced.writeFile(join(folder, "f"), "x");
+	traced.swapLink(join(folder, "l"), "f");
+	mkdirSync(join(folder, "bin"));
+	traced.importFolder(join(folder, "entry"), join(folder, "bin"), new Map([["a/b", Buffer.from("x")]]));
+	const name = folder.slice(folder.lastIndexOf("/") + 1);
+	expect(faults.passed).toEqual([
+		...["clear .f.tmp", "create .f.tmp", "write .f.tmp", "fsync .f.tmp", "rename f", `fsync folder ${name}`],
+		...["clear .l.tmp", "symlink .l.tmp", "rename l", `fsync folder ${name}`],
+		...[
+			"mkdir bin/entry",
+			"mkdir a",
+			"create b",
+			"write b",
+			"fsync b",
+			"fsync folder a",
+			"fsync folder entry",
+		],
+		...[`rename into ${name}`, `fsync folder ${name}`, "fsync folder bin"],
+	]);
+});
+
 test("a leftover of a killed write is replaced, not added to", () => {
 	writeFileSync(join(folder, ".file.tmp"), "half");
 	durable.writeFile(join(folder, "file"), "whole");

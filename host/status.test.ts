@@ -106,6 +106,15 @@ test("a kernel that cannot be looked at is unknown, never good", async () => {
 	});
 });
 
+test("pid 1's namespace is not gone just because the caller may not look at it", async () => {
+	using fake = openFakeHost(samples);
+	await fake.locked((lock) => install(lock, { bundle: samples.v1.archive, scope: "netns:root" }));
+	fake.kernel.change((state) => {
+		delete state.namespaces["/proc/1/ns/net"];
+	});
+	expect(await status(fake.host)).toMatchObject({ health: "good", functions: [{ running: true }] });
+});
+
 test("an unfinished change is pending, also where its journal is damaged", async () => {
 	using fake = await running();
 	writeFileSync(fake.host.layout.journal, "{");
