@@ -1,7 +1,7 @@
 // The kills of crash.test.ts with the real loader and kernel, and deaths inside the loader: after each, one complete
 // program is attached, and the next command recovers.
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -174,10 +174,11 @@ async function rootWith(version: string | undefined, loader = LOADER): Promise<C
 function loaderThatKillsItsCaller(): [string, string] {
 	const [path, gate] = [join(folder, "kfn-load-kills"), join(folder, "gate")];
 	execFileSync("mkfifo", [gate]);
-	const body = `case "$3" in apply) kill -9 $PPID; read line < ${gate};; esac\nexec ${LOADER} "$@"\n`;
+	// It has the whole plan before it kills: else the kill could come before the plan was sent.
+	const apply = `plan=$(cat); kill -9 $PPID; read line < ${gate}; echo "$plan" | ${LOADER} "$@"`;
+	const body = `case "$3" in apply) ${apply};; *) exec ${LOADER} "$@";; esac\n`;
 	writeFileSync(path, `#!/bin/sh\n${body}`);
 	chmodSync(path, 0o755);
-	expect(existsSync(LOADER) && readFileSync(path).length > 0).toBe(true);
 	return [path, gate];
 }
 
