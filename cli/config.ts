@@ -22,11 +22,17 @@ export interface Program {
 	readonly commands: Table;
 }
 
-export function loadConfig(program: Program, argv: readonly string[]): Promise<Config> {
+/** The configuration for this command line, and the words that oclif is to run with it. */
+export async function loadConfig(
+	program: Program,
+	argv: readonly string[],
+): Promise<{ config: Config; words: string[] }> {
 	const pjson = packageOf(program);
 	const id = wantsHelp(argv) ? undefined : commandOf(program.commands, argv);
-	const plugins = id === undefined ? undefined : new Map([["kfn", onlyCommand(program, pjson, id)]]);
-	return Config.load({ root: program.top, pjson, ...(plugins === undefined ? {} : { plugins }) });
+	if (id === undefined) return { config: await Config.load({ root: program.top, pjson }), words: [...argv] };
+	const plugins = new Map([["kfn", onlyCommand(program, pjson, id)]]);
+	const config = await Config.load({ root: program.top, pjson, plugins });
+	return { config, words: [id, ...argv.slice(id.split(":").length)] };
 }
 
 function packageOf({ version, tableFile }: Program): Interfaces.PJSON {
@@ -95,7 +101,13 @@ function onlyCommand({ top, version, commands }: Program, pjson: Interfaces.PJSO
 		flags: {},
 	};
 	plugin.commands = [
-		{ ...described, strict: true, load: async () => command } as unknown as Command.Loadable,
+		{
+			...described,
+			args: command.args,
+			flags: {},
+			strict: true,
+			load: async () => command,
+		} as unknown as Command.Loadable,
 	];
 	return plugin as unknown as Plugin;
 }

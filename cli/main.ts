@@ -50,8 +50,8 @@ async function main(): Promise<void> {
 	process.once("SIGTERM", () => abort.abort());
 	try {
 		const program = { version: packageJson.version, top, tableFile: self, commands: COMMANDS };
-		const config = await loadConfig(program, argv);
-		await run(argv, config);
+		const { config, words } = await loadConfig(program, argv);
+		await run(words, config);
 	} catch (error) {
 		reportError(error, argv.includes("--json"));
 	}
