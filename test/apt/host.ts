@@ -15,6 +15,8 @@ export interface AptHost extends AsyncDisposable {
 	update(): Promise<CommandResult>;
 	/** `apt-get install`, of the newest version unless one is named: downloads, verifies, unpacks durably. */
 	install(name: string, version?: string): Promise<CommandResult>;
+	/** `apt-get clean`: forgets downloaded packages; with `index`, the verified index too, as on a new machine. */
+	clean(options?: { index?: boolean }): Promise<void>;
 	/** `apt-get purge`. */
 	purge(name: string): Promise<CommandResult>;
 	/** Version that the host's own database holds as installed. */
@@ -41,6 +43,12 @@ export async function openAptHost(repository: Pick<AptRepository, "source">): Pr
 		update: () => apt("update"),
 		install: (name, version) =>
 			apt("install", "--no-install-recommends", version ? `${name}=${version}` : name),
+		async clean(options = {}) {
+			await apt("clean");
+			if (options.index !== true) return;
+			rmSync(join(path, "var/lib/apt/lists"), { recursive: true });
+			mkdirSync(join(path, "var/lib/apt/lists/partial"), { recursive: true });
+		},
 		purge: (name) => apt("purge", name),
 		async installed(name) {
 			const args = [`--admindir=${path}/var/lib/dpkg`, "-W", "-f", `\${db:Status-Abbrev} \${Version}`, name];
