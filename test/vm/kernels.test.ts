@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,12 +100,21 @@ describe("on Linux 5.10, which is older than the bundle asks for", () => {
 });
 
 describe("the console reader", () => {
+	const report = (name: string, output: string, exit: number, written = output) => {
+		const digest = createHash("sha256").update(written).digest("hex");
+		return `@@ begin ${name}\n${output}@@ end ${name} ${exit} ${digest}\n`.replaceAll("\n", "\r\n");
+	};
+
 	it("finds reports among other lines, and none that did not end", () => {
-		const text =
-			"\x1bcSeaBIOS\r\n@@ begin a\r\n{}\r\n@@ end a 0\r\nnoise\r\n@@ begin b\r\nx\r\n@@ begin c\r\n@@ end c 3\r\n";
+		const text = `\x1bcSeaBIOS\r\n${report("a", "{}\n", 0)}noise\r\n@@ begin b\r\nx\r\n${report("c", "", 3)}`;
 		expect([...parseReports(text)]).toEqual([
 			["a", { text: "{}\n", exit: 0 }],
 			["c", { text: "", exit: 3 }],
 		]);
+	});
+
+	it("refuses a report that lost a byte, even where what is left reads well", () => {
+		const text = report("inspect", '{"runCount":1}\n', 0, '{"runCount":10}\n');
+		expect(() => parseReports(text)).toThrow("the report inspect was damaged");
 	});
 });
