@@ -139,7 +139,7 @@ test("a namespace made again under its old name gets a new link, and the dead on
 	const bundle = rig.bundle();
 	rig.apply([bundle.planned(blue)]);
 	const before = rig.run(["inspect"]).body.pins[0].link;
-	rig.dropNamespace(blue);
+	rig.endNamespace(blue);
 	expect(rig.run(["inspect"]).body.pins[0].link).toMatchObject({
 		id: before.id,
 		netnsInode: 0,
@@ -177,7 +177,7 @@ test("a namespace that lives on without its name does not pass for the new one o
 test("a dead link of a namespace that is gone is swept by the next plan", () => {
 	const blue = rig.namespace("blue");
 	rig.apply([rig.bundle().planned(blue)]);
-	rig.dropNamespace(blue);
+	rig.endNamespace(blue);
 	expect(rig.apply([]).body.detached).toEqual([{ function: FN, scope: blue }]);
 	expect(leftovers()).toEqual([]);
 });
