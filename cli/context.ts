@@ -19,7 +19,7 @@ export interface Context {
 	readonly stdinIsTerminal: boolean;
 	readonly version: string;
 	readonly signal: AbortSignal;
-	/** Tells a human what is going on; shown only when stderr is a terminal and it takes over half a second. */
+	/** Tells a human what is going on; shown only when stderr is a terminal and it takes over half a second; "" hides it. */
 	onStep(step: { step: string; detail?: string }): void;
 }
 

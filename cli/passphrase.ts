@@ -14,24 +14,35 @@ export async function askPassphrase(context: Context, prompt: string, confirm: b
 			hint: "set KFN_PASSPHRASE, or in CI give the key itself in KFN_SIGNING_KEY",
 		});
 	}
-	const first = await readSilently(`${prompt}: `);
-	if (confirm && (await readSilently("again: ")) !== first) {
+	context.onStep({ step: "" });
+	const [first, second] = await readSilently(confirm ? [`${prompt}: `, "again: "] : [`${prompt}: `]);
+	if (confirm && first !== second) {
 		throw new CliError("CLI_PASSPHRASE_MISMATCH", "the two passphrases differ", {
 			hint: "nothing was written",
 		});
 	}
-	return first;
+	return first!;
 }
 
-function readSilently(prompt: string): Promise<string> {
-	process.stderr.write(prompt);
+/** Asks for lines on the terminal without echo; CLI_PASSPHRASE_NEEDED when the terminal ends or Ctrl-C is typed. */
+async function readSilently(prompts: readonly string[]): Promise<string[]> {
 	const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-	const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
-	return new Promise((resolve) => {
-		lines.question("", (answer) => {
-			lines.close();
+	// One reader for all of them: a second one would miss what was typed ahead of its prompt.
+	const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+	// The terminal is raw while it is read: Ctrl-C is a key, not a signal.
+	reader.on("SIGINT", () => reader.close());
+	const lines = reader[Symbol.asyncIterator]();
+	try {
+		const answers: string[] = [];
+		for (const prompt of prompts) {
+			process.stderr.write(prompt);
+			const { value, done } = await lines.next();
 			process.stderr.write("\n");
-			resolve(answer);
-		});
-	});
+			if (done === true) throw new CliError("CLI_PASSPHRASE_NEEDED", "no passphrase was typed");
+			answers.push(value);
+		}
+		return answers;
+	} finally {
+		reader.close();
+	}
 }

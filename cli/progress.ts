@@ -6,6 +6,7 @@ const FRAME_MS = 100;
 const FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
 
 export interface Progress {
+	/** What is going on now; an empty step takes the line away until the next one. */
 	step(step: { step: string; detail?: string }): void;
 	stop(): void;
 }
@@ -19,7 +20,12 @@ export function startProgress(stream: NodeJS.WriteStream): Progress {
 	let frame = 0;
 	let shown = false;
 	let timer: NodeJS.Timeout | undefined;
+	const clear = () => {
+		if (shown) stream.write("\r\x1b[2K");
+		shown = false;
+	};
 	const draw = () => {
+		if (text === "") return;
 		shown = true;
 		stream.write(`\r\x1b[2K${FRAMES[frame++ % FRAMES.length]} ${text.slice(0, (stream.columns ?? 80) - 3)}`);
 	};
@@ -32,12 +38,12 @@ export function startProgress(stream: NodeJS.WriteStream): Progress {
 	return {
 		step({ step, detail }) {
 			text = detail === undefined ? step : `${step} ${detail}`;
+			if (text === "") clear();
 		},
 		stop() {
 			clearTimeout(delay);
 			clearInterval(timer);
-			if (shown) stream.write("\r\x1b[2K");
-			shown = false;
+			clear();
 		},
 	};
 }
