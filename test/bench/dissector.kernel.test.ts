@@ -1,0 +1,69 @@
+// That the benchmark's peers are fair, on this kernel: what they answer, ours answers too. Refuses to look at a time.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CommandError, run } from "#test/harness/command.ts";
+import { skipUnlessKernel } from "#test/harness/feature.ts";
+import { openNamespace } from "#test/harness/namespace.ts";
+import { unequalWork } from "./dissector.ts";
+import { SHAPES } from "./dissector-shapes.ts";
+import { answersOf, buildTool, hashTimesOf, type Tool } from "./dissector-tool.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "kfn-bench-dissector-"));
+let tool: Tool;
+
+beforeAll(async () => {
+	tool = await buildTool(folder);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the tail-call dissector that ours is timed against", () => {
+	test.for(["tailCall", "tailCallWithoutMap"] as const)("%s finds what ours finds", async (peer, context) => {
+		await skipUnlessKernel(context);
+		const answers = await answersOf(tool, SHAPES, [tool.ours, tool[peer]]);
+		const unequal = answers.map(([ours, theirs], index) => unequalWork(SHAPES[index]!, ours!, theirs!));
+		expect(unequal.filter(Boolean)).toEqual([]);
+		// A shape that ours leaves to the C dissector compares nothing.
+		const left = SHAPES.filter((_, index) => answers[index]![0]!.retval !== 0).map(({ name }) => name);
+		expect(left).toEqual([]);
+	});
+
+	test("an empty program would be noticed", async (context) => {
+		await skipUnlessKernel(context);
+		const answers = await answersOf(tool, SHAPES, [tool.ours, tool.floor]);
+		for (const [index, [ours, floor]] of answers.entries()) {
+			expect(unequalWork(SHAPES[index]!, ours!, floor!)).toContain(SHAPES[index]!.name);
+			expect(floor!.instructions).toBe(2);
+		}
+	});
+
+	test("is counted through its tail calls: one a header, and the map's update", async (context) => {
+		await skipUnlessKernel(context);
+		const shapes = SHAPES.filter(({ name }) => name === "ipv4-tcp" || name === "vlan");
+		const answers = await answersOf(tool, shapes, [tool.tailCall, tool.tailCallWithoutMap]);
+		expect(answers.map((all) => all.map(({ helpers }) => helpers))).toEqual([
+			[2, 1],
+			[3, 2],
+		]);
+	});
+});
+
+describe("the tool that times the C dissector", () => {
+	test("times every shape with each dissector in turn", async (context) => {
+		await skipUnlessKernel(context);
+		await using namespace = await openNamespace("bench-dissector");
+		const times = await hashTimesOf(tool, SHAPES, namespace.path, { rounds: 3, repeat: 100 });
+		expect(times.flatMap((one) => Object.values(one).map((samples) => samples.length))).toEqual(
+			SHAPES.flatMap(() => [3, 3, 3, 3]),
+		);
+	});
+
+	test("refuses the machine's own namespace", async (context) => {
+		await skipUnlessKernel(context);
+		const args = ["hash", "1", "1", tool.flowHash, tool.floor, tool.ours, "/proc/1/ns/net"];
+		const refusal = await run(tool.program, args).catch((error: unknown) => error);
+		expect(refusal).toBeInstanceOf(CommandError);
+		expect((refusal as CommandError).result).toMatchObject({ code: 2, stdout: "" });
+	});
+});
