@@ -13,6 +13,7 @@
  * sample time (its test hook for one source address, the checks of a TCP header
  * behind the ports).
  *
+ * -DVXLAN_PORT=n adds VXLAN, which the sample does not know either.
  * -DWITHOUT_MAP leaves the hash map out: the sample writes it for its own test.
  */
 #include <linux/bpf.h>
@@ -33,6 +34,7 @@ enum header {
 	HEADER_MPLS,
 	HEADER_VLAN,
 	HEADER_PPPOE,
+	HEADER_VXLAN,
 	HEADERS,
 };
 
@@ -43,6 +45,7 @@ int dissect_ipv6_fragment(struct __sk_buff *skb);
 int dissect_mpls(struct __sk_buff *skb);
 int dissect_vlan(struct __sk_buff *skb);
 int dissect_pppoe(struct __sk_buff *skb);
+int dissect_vxlan(struct __sk_buff *skb);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -58,6 +61,9 @@ struct {
 		[HEADER_MPLS] = dissect_mpls,
 		[HEADER_VLAN] = dissect_vlan,
 		[HEADER_PPPOE] = dissect_pppoe,
+#ifdef VXLAN_PORT
+		[HEADER_VXLAN] = dissect_vxlan,
+#endif
 	},
 };
 
@@ -180,6 +186,10 @@ static __always_inline int dissect_ip_proto(struct __sk_buff *skb, __u8 protocol
 		ports = header_at_thoff(skb, &copy, sizeof(*ports));
 		if (!ports)
 			return finish(keys, BPF_DROP);
+#ifdef VXLAN_PORT
+		if (protocol == IPPROTO_UDP && ports->dest == bpf_htons(VXLAN_PORT))
+			bpf_tail_call_static(skb, &headers, HEADER_VXLAN);
+#endif
 		keys->sport = ports->source;
 		keys->dport = ports->dest;
 		return finish(keys, BPF_OK);
@@ -357,3 +367,24 @@ int dissect_pppoe(struct __sk_buff *skb)
 		return dissect_ethertype(skb, bpf_htons(ETH_P_IPV6));
 	return finish(keys, BPF_DROP);
 }
+
+#ifdef VXLAN_PORT
+/* RFC 7348 section 5: behind 8 bytes of UDP; the flag says that the VNI is valid. */
+SEC("flow_dissector")
+int dissect_vxlan(struct __sk_buff *skb)
+{
+	struct { __be16 udp[4]; __u8 flags, reserved[3]; __be32 vni; } *vxlan, copy;
+	struct bpf_flow_keys *keys = skb->flow_keys;
+	struct ethhdr *eth, eth_copy;
+
+	vxlan = header_at_thoff(skb, &copy, sizeof(*vxlan));
+	if (!vxlan || !(vxlan->flags & 0x08))
+		return finish(keys, BPF_DROP);
+	keys->thoff += sizeof(*vxlan);
+	eth = header_at_thoff(skb, &eth_copy, sizeof(*eth));
+	if (!eth)
+		return finish(keys, BPF_DROP);
+	keys->thoff += sizeof(*eth);
+	return dissect_tunnel(skb, eth->h_proto);
+}
+#endif
