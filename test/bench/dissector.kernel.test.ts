@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CommandError, run } from "#test/harness/command.ts";
 import { skipUnlessKernel } from "#test/harness/feature.ts";
 import { openNamespace } from "#test/harness/namespace.ts";
-import { unequalWork } from "./dissector.ts";
+import { tailCallRows, unequalWork } from "./dissector.ts";
 import { SHAPES } from "./dissector-shapes.ts";
-import { answersOf, buildTool, hashTimesOf, type Tool } from "./dissector-tool.ts";
+import { type Answer, answersOf, buildTool, hashTimesOf, type Tool } from "./dissector-tool.ts";
+import { ratioOf } from "./row.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kfn-bench-dissector-"));
 let tool: Tool;
@@ -37,6 +38,18 @@ describe("the tail-call dissector that ours is timed against", () => {
 			expect(unequalWork(SHAPES[index]!, ours!, floor!)).toContain(SHAPES[index]!.name);
 			expect(floor!.instructions).toBe(2);
 		}
+	});
+
+	test("a shape that ours leaves to the C dissector is no win: no ratio", () => {
+		const answer = (retval: number): Answer => ({ retval, keys: "", instructions: 10, helpers: 0 });
+		const [left, right] = [129, 0].map((retval) =>
+			tailCallRows(SHAPES[0]!, [answer(0), answer(retval), answer(0)], [[20], [21], [50]]),
+		);
+		expect(left!.map((row) => [row.ours, ratioOf(row), row.note?.slice(0, 22)])).toEqual([
+			[1, undefined, "left to the C dissecto"],
+			[0, undefined, "left to the C dissecto"],
+		]);
+		expect(ratioOf(right![0]!)).toBe(0.0333);
 	});
 
 	test("is counted through its tail calls: one a header, and the map's update", async (context) => {

@@ -91,7 +91,11 @@ function carried(keys: string): string {
 }
 
 /** Times and instructions next to both forms of the tail-call dissector. */
-function tailCallRows(shape: Shape, answers: readonly Answer[], times: readonly Samples[]): BenchRow[] {
+export function tailCallRows(
+	shape: Shape,
+	answers: readonly Answer[],
+	times: readonly Samples[],
+): BenchRow[] {
 	const [floorAnswer, ours, ...peers] = answers as [Answer, Answer, ...Answer[]];
 	const [floor, oursTimes, ...peerTimes] = times as [Samples, Samples, ...Samples[]];
 	const left = ours.retval === CONTINUE;
