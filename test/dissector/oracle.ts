@@ -1,13 +1,15 @@
 // What the keys of a packet must be: an independent dissector, written from the RFCs and the hook's documentation
 // (Documentation/bpf/prog_flow_dissector.rst). Refuses to share a line, a table or a trick with the program it judges.
+import { DEFAULT_CONFIG, type DissectorConfig } from "./config.ts";
 import { encodeKeys, FLAG, type FlowKeys, initialKeys, VERDICT } from "./keys.ts";
 
 /**
  * What the C dissector also has in its flow hash, but struct bpf_flow_keys has no room for. `stale-address`: struct
  * flow_keys ends in 4 bytes of padding that flow_keys_hash_length() does not know of, so the hash of an IPv4 flow takes
- * in the 4 bytes behind its addresses. Inside of IPv6 those are bytes 8 to 11 of the outer source address.
+ * in the 4 bytes behind its addresses. Inside of IPv6 those are bytes 8 to 11 of the outer source address. `random`: the C
+ * dissector gives every TIPC keepalive another hash.
  */
-export type Uncarried = "vlan" | "gre-key" | "stale-address";
+export type Uncarried = "vlan" | "gre-key" | "stale-address" | "random";
 
 export interface Dissection {
 	readonly retval: number;
@@ -18,9 +20,21 @@ export interface Dissection {
 /** The first header, plus this many behind it (net/core/flow_dissector.c, MAX_FLOW_DISSECT_HDRS). */
 const HEADERS_BEHIND_FIRST = 15;
 const ETHERNET_LENGTH = 14;
-const ETHERTYPE = { ip: 0x0800, arp: 0x0806, rarp: 0x8035, teb: 0x6558, ipv6: 0x86dd } as const;
-const VLAN_TAGS = new Set([0x8100, 0x88a8]);
-const MPLS = new Set([0x8847, 0x8848]);
+const ETHERTYPE = {
+	ip: 0x0800,
+	teb: 0x6558,
+	ipv6: 0x86dd,
+	ppp: 0x880b,
+	mpls: 0x8847,
+	mplsMulticast: 0x8848,
+} as const;
+/** PPP protocol numbers (RFC 1332, 5072, 3032 section 4.3) as ethertypes. */
+const PPP_AS_ETHERTYPE = new Map<number, number>([
+	[0x0021, ETHERTYPE.ip],
+	[0x0057, ETHERTYPE.ipv6],
+	[0x0281, ETHERTYPE.mpls],
+	[0x0283, ETHERTYPE.mplsMulticast],
+]);
 /** IANA protocol numbers: where the 4 bytes are that tell two flows apart (RFC 768, 9293, 3828, 9260, 4340, 4303, 4302). */
 const PORTS_AT = new Map([
 	[6, 0],
@@ -35,18 +49,19 @@ const PORTS_AT = new Map([
 /** The packet ended before the header did. */
 class Cut extends Error {}
 /** The walk is over, for better or worse. */
+type Verdict = keyof typeof VERDICT | "refuse";
 class End extends Error {
-	readonly verdict: keyof typeof VERDICT;
-	constructor(verdict: keyof typeof VERDICT) {
+	readonly verdict: Verdict;
+	constructor(verdict: Verdict) {
 		super(verdict);
 		this.verdict = verdict;
 	}
 }
 
 /** Dissects an Ethernet frame (at least 14 bytes) as BPF_PROG_TEST_RUN would have the program do it, the kernel's clamp included. */
-export function dissect(frame: Uint8Array, flags = 0): Dissection {
+export function dissect(frame: Uint8Array, flags = 0, config = DEFAULT_CONFIG): Dissection {
 	const ethertype = ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);
-	const walk = new Walk(frame, initialKeys(ETHERNET_LENGTH, ethertype, flags));
+	const walk = new Walk(frame, initialKeys(ETHERNET_LENGTH, ethertype, flags), config);
 	const verdict = walk.run();
 	const { keys } = walk;
 	keys.nhoff = Math.min(Math.max(keys.nhoff, ETHERNET_LENGTH), frame.length);
@@ -55,8 +70,12 @@ export function dissect(frame: Uint8Array, flags = 0): Dissection {
 }
 
 /** `dissect` in the form of a vector. */
-export function expectation(frame: Uint8Array, flags = 0): { retval: number; out: string } {
-	const { retval, keys } = dissect(frame, flags);
+export function expectation(
+	frame: Uint8Array,
+	flags = 0,
+	config = DEFAULT_CONFIG,
+): { retval: number; out: string } {
+	const { retval, keys } = dissect(frame, flags, config);
 	return { retval, out: Buffer.from(encodeKeys(keys)).toString("hex") };
 }
 
@@ -64,18 +83,49 @@ class Walk {
 	readonly keys: FlowKeys;
 	readonly uncarried = new Set<Uncarried>();
 	readonly #frame: Uint8Array;
+	readonly #config: DissectorConfig;
+	/** tc's flower asks: the answer is the C code's, but for what must be kept from it. */
+	readonly #flower: boolean;
 	#followed = 0;
+	/** What an ethertype says, by the IEEE's and the kernel's lists of them. */
+	readonly #steps = new Map<number, () => void>([
+		[ETHERTYPE.ip, () => this.#ipv4()],
+		[ETHERTYPE.ipv6, () => this.#ipv6()],
+		[0x8100, () => this.#vlan()],
+		[0x88a8, () => this.#vlan()],
+		[0x8864, () => this.#pppoe()],
+		[ETHERTYPE.mpls, () => this.#stepOver(4)],
+		[ETHERTYPE.mplsMulticast, () => this.#stepOver(4)],
+		[0x0806, () => {}],
+		[0x8035, () => {}],
+		[0x8902, () => {}],
+		[0x88fb, () => this.#tagged(6, 4)],
+		[0x892f, () => this.#tagged(6, 4)],
+		[0x4305, () => this.#mesh()],
+		[0x8906, () => this.#whole(14 + 24)],
+		[0x88f7, () => this.#whole(34)],
+		[0x88ca, () => this.#tipc()],
+	]);
 	/** Whether the position is behind an IP header whose payload may have ports. */
 	#inTransport = false;
 	#stale = false;
 
-	constructor(frame: Uint8Array, keys: FlowKeys) {
+	constructor(frame: Uint8Array, keys: FlowKeys, config: DissectorConfig) {
 		this.#frame = frame;
 		this.keys = keys;
+		this.#config = config;
+		this.#flower = (keys.flags & FLAG.stopBeforeEncap) !== 0;
 	}
 
 	run(): keyof typeof VERDICT {
-		if (this.keys.flags & FLAG.stopBeforeEncap) return "continue";
+		if (this.#flower && this.#config.patch.length === 0) return "continue";
+		const end = this.#walk();
+		if (this.#flower) return end === "refuse" ? "bad" : "continue";
+		if (this.#inTransport && !this.keys.isFrag) this.#ports();
+		return end === "refuse" ? "bad" : end;
+	}
+
+	#walk(): Verdict {
 		try {
 			this.#network();
 			return "good";
@@ -83,8 +133,6 @@ class Walk {
 			if (error instanceof Cut) return "bad";
 			if (error instanceof End) return error.verdict;
 			throw error;
-		} finally {
-			if (this.#inTransport && !this.keys.isFrag) this.#ports();
 		}
 	}
 
@@ -102,22 +150,76 @@ class Walk {
 	}
 
 	#network(): void {
-		const type = this.keys.nProto;
 		this.#inTransport = false;
-		if (type === ETHERTYPE.ip) this.#ipv4();
-		else if (type === ETHERTYPE.ipv6) this.#ipv6();
-		else if (VLAN_TAGS.has(type)) this.#vlan();
-		else if (MPLS.has(type)) this.keys.thoff += 4;
-		else if (type !== ETHERTYPE.arp && type !== ETHERTYPE.rarp) throw new End("continue");
+		const step = this.#steps.get(this.keys.nProto);
+		if (step === undefined) this.#elsewhere("unknown");
+		step();
+	}
+
+	/** A packet for the C code, unless it is to be kept from it. */
+	#elsewhere(shape: "tipc" | "unknown"): never {
+		throw new End(this.#config.patch.includes(shape) ? "refuse" : "continue");
+	}
+
+	/** A header with nothing in it for a flow, which must be there as a whole. */
+	#whole(length: number): void {
+		this.#peek(length);
+		this.#stepOver(length);
+	}
+
+	#stepOver(length: number): void {
+		this.keys.thoff += length;
+	}
+
+	/** A header of `length` bytes with the ethertype of what follows at `at`, in front of a network header. */
+	#tagged(length: number, at: number): void {
+		this.#before(length, this.#peek(length).getUint16(at));
+	}
+
+	#before(length: number, type: number): void {
+		this.keys.nProto = type;
+		this.keys.thoff += length;
+		if (!this.keys.isEncap) this.keys.nhoff = this.keys.thoff;
+		this.#follow(this.#network);
 	}
 
 	/** IEEE 802.1Q: TCI, then the ethertype of what follows. */
 	#vlan(): void {
-		this.keys.nProto = this.#peek(4).getUint16(2);
+		this.#peek(4);
 		this.uncarried.add("vlan");
-		this.keys.thoff += 4;
-		if (!this.keys.isEncap) this.keys.nhoff = this.keys.thoff;
-		this.#follow(this.#network);
+		this.#tagged(4, 2);
+	}
+
+	/** RFC 2516 sections 4 and 7, RFC 1661 section 2. */
+	#pppoe(): void {
+		const header = this.#peek(8);
+		if (header.getUint8(0) !== 0x11 || header.getUint8(1) !== 0) throw new End("bad");
+		const protocol = header.getUint16(6);
+		const type = PPP_AS_ETHERTYPE.get(protocol);
+		if (type !== undefined) {
+			this.#before(8, type);
+			return;
+		}
+		this.keys.thoff += 8;
+		const firstEndsIn1 = (header.getUint8(6) & 1) === 1;
+		if (firstEndsIn1) throw new End(this.#config.patch.includes("pppoe-pfc") ? "refuse" : "bad");
+		if (protocol % 2 === 0) throw new End("bad");
+	}
+
+	/** batman-adv, compatibility version 15: a unicast packet is 10 bytes and an Ethernet frame. */
+	#mesh(): void {
+		const header = this.#peek(10 + ETHERNET_LENGTH);
+		if (header.getUint8(0) !== 0x40 || header.getUint8(1) !== 15) throw new End("bad");
+		this.keys.nProto = header.getUint16(22);
+		this.keys.thoff += 24;
+		this.#encapsulated(this.#network);
+	}
+
+	#tipc(): void {
+		// Word 0: user 7 is the link protocol; the keepalive bit.
+		const left = this.#frame.length - this.keys.thoff;
+		if (left >= 16 && (this.#peek(4).getUint32(0) & 0x0e080000) === 0x0e080000) this.uncarried.add("random");
+		this.#elsewhere("tipc");
 	}
 
 	/** RFC 791 section 3.1. */
@@ -149,6 +251,7 @@ class Walk {
 
 	#addresses(type: number, header: DataView, at: number, size: number): void {
 		const bytes = new Uint8Array(header.buffer, header.byteOffset + at, 2 * size);
+		this.keys.ports = new Uint8Array(4);
 		if (type === ETHERTYPE.ipv6) this.#stale = bytes.subarray(8, 12).some((byte) => byte !== 0);
 		if (type === ETHERTYPE.ip && this.#stale) this.uncarried.add("stale-address");
 		else this.uncarried.delete("stale-address");
@@ -165,6 +268,7 @@ class Walk {
 	}
 
 	#transport(): void {
+		if (this.#flower) throw new End("continue");
 		const { ipProto, nProto } = this.keys;
 		this.#inTransport = true;
 		if (nProto === ETHERTYPE.ipv6 && this.#extension(ipProto)) return;
@@ -173,9 +277,9 @@ class Walk {
 		else if (ipProto === 47) this.#gre();
 		else if (ipProto === 137) {
 			// RFC 4023: MPLS in IP is no tunnel of a network header that the keys could show.
-			this.keys.nProto = 0x8847;
+			this.keys.nProto = ETHERTYPE.mpls;
 			this.#follow(this.#network);
-		}
+		} else if (ipProto === 17 && !this.keys.isFrag) this.#udp();
 	}
 
 	/** RFC 8200 section 4: true when the protocol is an extension header, which is then followed. */
@@ -197,37 +301,102 @@ class Walk {
 	/** RFC 2003, 2473, 4213: a network header follows at once. */
 	#tunnel(type: number): void {
 		this.keys.nProto = type;
-		this.#encapsulated();
+		this.#encapsulated(this.#network);
 	}
 
-	#encapsulated(): void {
+	#encapsulated(next: () => void): void {
+		this.#inTransport = false;
 		this.keys.isEncap = true;
 		if (this.keys.flags & FLAG.stopAtEncap) throw new End("good");
-		this.#follow(this.#network);
+		this.#inTransport = next === this.#transport;
+		this.#follow(next);
 	}
 
-	/** RFC 2784, RFC 2890; with source routes (RFC 1701) or a later version it is opaque, and PPTP (RFC 2637) is the C code's. */
+	/** RFC 2784, RFC 2890; version 1 with PPP and a key is PPTP (RFC 2637). Source routes and later versions are opaque. */
 	#gre(): void {
 		const header = this.#peek(4);
 		const bits = header.getUint16(0);
+		const has = (bit: number) => (bits & bit) !== 0;
 		const version = bits & 7;
-		if (bits & 0x4000 || version > 1) return;
-		if (version === 1) throw new End("continue");
+		if (has(0x4000) || version > 1) return;
 		this.keys.nProto = header.getUint16(2);
-		let length = 4;
-		if (bits & 0x8000) length += 4;
-		if (bits & 0x2000) {
+		if (version === 1 && (this.keys.nProto !== ETHERTYPE.ppp || !has(0x2000))) return;
+		let length = has(0x8000) ? 8 : 4;
+		if (has(0x2000)) {
 			this.#peek(4, length);
 			this.uncarried.add("gre-key");
 			length += 4;
 		}
-		if (bits & 0x1000) length += 4;
-		if (this.keys.nProto === ETHERTYPE.teb) {
-			this.keys.nProto = this.#peek(ETHERNET_LENGTH, length).getUint16(12);
-			length += ETHERNET_LENGTH;
-		}
+		if (has(0x1000)) length += 4;
+		if (version === 1) {
+			if (has(0x0080)) length += 4;
+			const protocol = this.#peek(4, length).getUint16(2);
+			if (protocol === 0x0021 || protocol === 0x0057) this.keys.nProto = PPP_AS_ETHERTYPE.get(protocol)!;
+			length += 4;
+		} else length += this.#bridged(length);
 		this.keys.thoff += length;
-		this.#encapsulated();
+		this.#encapsulated(this.#network);
+	}
+
+	/** Behind `length` bytes: when the type so far is TEB, an Ethernet header, whose type it then is. Its length. */
+	#bridged(length: number): number {
+		if (this.keys.nProto !== ETHERTYPE.teb) return 0;
+		this.keys.nProto = this.#peek(ETHERNET_LENGTH, length).getUint16(12);
+		return ETHERNET_LENGTH;
+	}
+
+	/** The tunnels that the operator put on UDP ports. */
+	#udp(): void {
+		const { vxlan_ports, geneve_ports, gue_ports, mpls_udp_ports } = this.#config;
+		if (this.keys.thoff + 8 > this.#frame.length) return;
+		const port = this.#peek(8).getUint16(2);
+		const outer = new Uint8Array(4);
+		outer.set(this.#frame.subarray(this.keys.thoff, this.keys.thoff + 4));
+		if ([vxlan_ports, geneve_ports, gue_ports, mpls_udp_ports].some((ports) => ports.includes(port)))
+			this.keys.ports = outer;
+		if (vxlan_ports.includes(port)) this.#vxlan();
+		else if (geneve_ports.includes(port)) this.#geneve();
+		else if (gue_ports.includes(port)) this.#gue();
+		else if (mpls_udp_ports.includes(port)) {
+			// RFC 7510: as RFC 4023.
+			this.keys.nProto = ETHERTYPE.mpls;
+			this.keys.thoff += 8;
+			this.#follow(this.#network);
+		}
+	}
+
+	/** RFC 7348 section 5: 8 bytes, of which the I flag must be set, then a frame. */
+	#vxlan(): void {
+		if ((this.#peek(8, 8).getUint8(0) & 0x08) === 0) return;
+		this.keys.nProto = this.#peek(ETHERNET_LENGTH, 16).getUint16(12);
+		this.keys.thoff += 16 + ETHERNET_LENGTH;
+		this.#encapsulated(this.#network);
+	}
+
+	/** RFC 8926 section 3.4: version 0, no control message. */
+	#geneve(): void {
+		const header = this.#peek(8, 8);
+		const first = header.getUint8(0);
+		if (first >= 0x40 || header.getUint8(1) >= 0x80) return;
+		this.keys.nProto = header.getUint16(2);
+		const length = 16 + first * 4;
+		this.keys.thoff += length + this.#bridged(length);
+		this.#encapsulated(this.#network);
+	}
+
+	/** draft-ietf-intarea-gue-09 sections 3 and 4. */
+	#gue(): void {
+		const header = this.#peek(4, 8);
+		const first = header.getUint8(0);
+		if (first < 0x20) {
+			this.keys.ipProto = header.getUint8(1);
+			this.keys.thoff += 12 + first * 4;
+			this.#encapsulated(this.#transport);
+		} else if (first >> 4 === 4 || first >> 4 === 6) {
+			this.keys.nProto = first >> 4 === 4 ? ETHERTYPE.ip : ETHERTYPE.ipv6;
+			this.keys.thoff += 8;
+			this.#encapsulated(this.#network);
+		}
 	}
 
 	#ports(): void {

@@ -3,10 +3,12 @@
  * Runs packets from stdin through this kernel with BPF_PROG_TEST_RUN. Refuses
  * to attach anything to a namespace that no test of kfn made.
  *
- * test_run keys DISSECTOR: { u32 retval, struct bpf_flow_keys } per packet.
- * test_run hash ORACLE DISSECTOR /run/netns/kfn-...: { u32 with the C dissector,
- * u32 with ours attached to that namespace } per packet; 0 is no hash: the
- * kernel does not make an skb of a packet without its IP header.
+ * test_run keys DISSECTOR [parameter:element=value]...: { u32 retval, struct
+ * bpf_flow_keys } per packet.
+ * test_run hash ORACLE DISSECTOR /run/netns/kfn-... [parameter:element=value]...:
+ * { u32 with the C dissector, u32 with ours attached to that namespace } per
+ * packet; 0 is no hash: the kernel does not make an skb of a packet without its
+ * IP header.
  *
  * stdin: { u32 length, u32 flags, bytes }, repeated, little-endian.
  */
@@ -54,22 +56,50 @@ static void read_packets(void)
 	}
 }
 
-static struct bpf_program *load(const char *path)
+/* docs/formats/config.md: a 64-bit load whose upper half names the value in its lower half. */
+static void configure(struct bpf_program *program, const char *text)
+{
+	size_t count = bpf_program__insn_cnt(program), size = count * sizeof(struct bpf_insn), found = 0;
+	struct bpf_insn *insns = malloc(size);
+	unsigned int parameter, element, value;
+
+	if (!insns || sscanf(text, "%u:%u=%u", &parameter, &element, &value) != 3)
+		errx(2, "%s is no parameter", text);
+	memcpy(insns, bpf_program__insns(program), size);
+	for (size_t i = 0; i + 1 < count; i++) {
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (!insns[i].src_reg && (uint32_t)insns[i + 1].imm == (0x6b660000 | parameter << 8 | element)) {
+			insns[i].imm = value;
+			found++;
+		}
+		i++;
+	}
+	if (!found || bpf_program__set_insns(program, insns, count))
+		errx(1, "%s: no such parameter in the program", text);
+	free(insns);
+}
+
+static struct bpf_program *load(const char *path, char **config)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *program;
 
-	if (!object || bpf_object__load(object))
+	if (!object)
 		err(1, "%s", path);
 	program = bpf_object__next_program(object, NULL);
 	if (!program || bpf_object__next_program(object, program))
 		errx(1, "%s must hold one program", path);
+	for (; *config; config++)
+		configure(program, *config);
+	if (bpf_object__load(object))
+		err(1, "%s", path);
 	return program;
 }
 
-static void write_keys(const char *path)
+static void write_keys(const char *path, char **config)
 {
-	const struct bpf_program *program = load(path);
+	const struct bpf_program *program = load(path, config);
 
 	for (size_t i = 0; i < count; i++) {
 		uint8_t in[KEYS_SIZE] = { 0 }, out[KEYS_SIZE];
@@ -118,10 +148,11 @@ static int enter(const char *path)
 	return fd;
 }
 
-static void write_hashes(const char *oracle_path, const char *dissector_path, const char *path)
+static void write_hashes(const char *oracle_path, const char *dissector_path, const char *path, char **config)
 {
-	const struct bpf_program *oracle = load(oracle_path);
-	const struct bpf_program *dissector = load(dissector_path);
+	static char *none[] = { NULL };
+	const struct bpf_program *oracle = load(oracle_path, none);
+	const struct bpf_program *dissector = load(dissector_path, config);
 	uint32_t *hashes = calloc(count, 2 * sizeof(*hashes));
 	struct bpf_link *link;
 	int namespace;
@@ -141,11 +172,11 @@ static void write_hashes(const char *oracle_path, const char *dissector_path, co
 int main(int argc, char **argv)
 {
 	read_packets();
-	if (argc == 3 && !strcmp(argv[1], "keys"))
-		write_keys(argv[2]);
-	else if (argc == 5 && !strcmp(argv[1], "hash"))
-		write_hashes(argv[2], argv[3], argv[4]);
+	if (argc >= 3 && !strcmp(argv[1], "keys"))
+		write_keys(argv[2], argv + 3);
+	else if (argc >= 5 && !strcmp(argv[1], "hash"))
+		write_hashes(argv[2], argv[3], argv[4], argv + 5);
 	else
-		errx(2, "usage: test_run keys DISSECTOR | hash ORACLE DISSECTOR NETNS");
+		errx(2, "usage: test_run keys DISSECTOR [P:E=V]... | hash ORACLE DISSECTOR NETNS [P:E=V]...");
 	return fflush(stdout) ? 1 : 0;
 }
