@@ -48,3 +48,13 @@ export function configValues(config: DissectorConfig): readonly (readonly number
 		list(config.vxlan_ports),
 	];
 }
+
+/** What differs from an object's own values, as test programs take it: `parameter:element=value`. */
+export function configAssignments(config: DissectorConfig): readonly string[] {
+	const initial = configValues(DEFAULT_CONFIG);
+	return configValues(config).flatMap((values, parameter) =>
+		values.flatMap((value, element) =>
+			value === initial[parameter]?.[element] ? [] : [`${parameter}:${element}=${value}`],
+		),
+	);
+}

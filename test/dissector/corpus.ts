@@ -3,6 +3,7 @@
 import { HISTORY } from "./corpus-history.ts";
 import { LINKS, PPPOE } from "./corpus-link.ts";
 import { PPTP } from "./corpus-tunnel.ts";
+import { readFound } from "./found.ts";
 import { FLAG } from "./keys.ts";
 import {
 	arp,
@@ -182,6 +183,11 @@ const tunnels: readonly VectorSpec[] = [
 	vector("ipip", "RFC 2003", [ipv4({ src: "203.0.113.1" }), ipv4(), tcp()]),
 	vector("6in4", "RFC 4213", [ipv4(), ipv6(), tcp()]),
 	vector("4in6", "RFC 2473: nothing of the outer addresses stays", [outer6, ipv4(), tcp()]),
+	vector("4in6-stale", "bytes of the outer address where the C code hashes padding", [
+		ipv6({ src: "2001:db8::a:b:0:1" }),
+		ipv4(),
+		tcp(),
+	]),
 	vector("6in6", "RFC 2473", [outer6, ipv6(), udp()]),
 	vector("6in6-outer-label", "RFC 6437: an inner 0 does not undo an outer label", [
 		ipv6({ label: 0x12345 }),
@@ -338,10 +344,13 @@ const limits: readonly VectorSpec[] = [
 	cut(vector("mpls", "", [mpls(18)]), 16, "CVE-2017-13715: a cut entry leaves nothing uninitialised"),
 ];
 
+const found = readFound();
+
 /** File name below vectors/ → what is in it. */
 export const VECTOR_FILES: Readonly<Record<string, readonly VectorSpec[]>> = {
 	"basic.jsonl": basic,
 	"fragments.jsonl": prefixed("fragment", fragments),
+	...(found.length === 0 ? {} : { "found.jsonl": found }),
 	"gre-key.jsonl": greKeys,
 	"history.jsonl": prefixed("history", HISTORY),
 	"ipv6.jsonl": prefixed("ipv6", v6),

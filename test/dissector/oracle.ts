@@ -15,6 +15,10 @@ export interface Dissection {
 	readonly retval: number;
 	readonly keys: FlowKeys;
 	readonly uncarried: ReadonlySet<Uncarried>;
+	/** The same packet without what the keys cannot carry, where that can be cut out: both must give it the same hash. */
+	readonly neutral: () => Uint8Array | undefined;
+	/** Headers behind the first. */
+	readonly followed: number;
 }
 
 /** The first header, plus this many behind it (net/core/flow_dissector.c, MAX_FLOW_DISSECT_HDRS). */
@@ -66,7 +70,13 @@ export function dissect(frame: Uint8Array, flags = 0, config = DEFAULT_CONFIG): 
 	const { keys } = walk;
 	keys.nhoff = Math.min(Math.max(keys.nhoff, ETHERNET_LENGTH), frame.length);
 	keys.thoff = Math.min(Math.max(keys.thoff, keys.nhoff), frame.length);
-	return { retval: VERDICT[verdict], keys, uncarried: walk.uncarried };
+	return {
+		retval: VERDICT[verdict],
+		keys,
+		uncarried: walk.uncarried,
+		neutral: () => walk.neutral(),
+		followed: walk.followed,
+	};
 }
 
 /** `dissect` in the form of a vector. */
@@ -86,7 +96,13 @@ class Walk {
 	readonly #config: DissectorConfig;
 	/** tc's flower asks: the answer is the C code's, but for what must be kept from it. */
 	readonly #flower: boolean;
-	#followed = 0;
+	followed = 0;
+	/** Where VLAN tags, GRE keys and bytes 8 to 11 of IPv6 source addresses are. */
+	readonly #tags: number[] = [];
+	#neutral = true;
+	/** Where the current ethertype was read. */
+	#typeAt = 12;
+	readonly #words: (readonly [Uncarried, number])[] = [];
 	/** What an ethertype says, by the IEEE's and the kernel's lists of them. */
 	readonly #steps = new Map<number, () => void>([
 		[ETHERTYPE.ip, () => this.#ipv4()],
@@ -136,6 +152,14 @@ class Walk {
 		}
 	}
 
+	neutral(): Uint8Array | undefined {
+		if (!this.#neutral) return undefined;
+		const bytes = this.#frame.slice();
+		const stale = this.uncarried.has("stale-address");
+		for (const [kind, at] of this.#words) if (kind === "gre-key" || stale) bytes.fill(0, at, at + 4);
+		return bytes.filter((_, index) => !this.#tags.some((at) => index >= at - 2 && index < at + 2));
+	}
+
 	/** The next `length` bytes at `skip` bytes from the position, without moving. */
 	#peek(length: number, skip = 0): DataView {
 		const start = this.keys.thoff + skip;
@@ -144,8 +168,8 @@ class Walk {
 	}
 
 	#follow(next: () => void): void {
-		this.#followed += 1;
-		if (this.#followed > HEADERS_BEHIND_FIRST) throw new End("good");
+		this.followed += 1;
+		if (this.followed > HEADERS_BEHIND_FIRST) throw new End("good");
 		next.call(this);
 	}
 
@@ -173,7 +197,9 @@ class Walk {
 
 	/** A header of `length` bytes with the ethertype of what follows at `at`, in front of a network header. */
 	#tagged(length: number, at: number): void {
-		this.#before(length, this.#peek(length).getUint16(at));
+		const type = this.#peek(length).getUint16(at);
+		this.#typeAt = this.keys.thoff + at;
+		this.#before(length, type);
 	}
 
 	#before(length: number, type: number): void {
@@ -187,6 +213,9 @@ class Walk {
 	#vlan(): void {
 		this.#peek(4);
 		this.uncarried.add("vlan");
+		this.#tags.push(this.keys.thoff);
+		// Behind GRE options a tag is not behind its own ethertype, and cannot just be cut out.
+		if (this.#typeAt !== this.keys.thoff - 2) this.#neutral = false;
 		this.#tagged(4, 2);
 	}
 
@@ -211,6 +240,7 @@ class Walk {
 		const header = this.#peek(10 + ETHERNET_LENGTH);
 		if (header.getUint8(0) !== 0x40 || header.getUint8(1) !== 15) throw new End("bad");
 		this.keys.nProto = header.getUint16(22);
+		this.#typeAt = this.keys.thoff + 22;
 		this.keys.thoff += 24;
 		this.#encapsulated(this.#network);
 	}
@@ -252,6 +282,7 @@ class Walk {
 	#addresses(type: number, header: DataView, at: number, size: number): void {
 		const bytes = new Uint8Array(header.buffer, header.byteOffset + at, 2 * size);
 		this.keys.ports = new Uint8Array(4);
+		if (type === ETHERTYPE.ipv6) this.#words.push(["stale-address", this.keys.thoff + at + 8]);
 		if (type === ETHERTYPE.ipv6) this.#stale = bytes.subarray(8, 12).some((byte) => byte !== 0);
 		if (type === ETHERTYPE.ip && this.#stale) this.uncarried.add("stale-address");
 		else this.uncarried.delete("stale-address");
@@ -320,11 +351,13 @@ class Walk {
 		const version = bits & 7;
 		if (has(0x4000) || version > 1) return;
 		this.keys.nProto = header.getUint16(2);
+		this.#typeAt = this.keys.thoff + 2;
 		if (version === 1 && (this.keys.nProto !== ETHERTYPE.ppp || !has(0x2000))) return;
 		let length = has(0x8000) ? 8 : 4;
 		if (has(0x2000)) {
 			this.#peek(4, length);
 			this.uncarried.add("gre-key");
+			this.#words.push(["gre-key", this.keys.thoff + length]);
 			length += 4;
 		}
 		if (has(0x1000)) length += 4;
@@ -342,6 +375,7 @@ class Walk {
 	#bridged(length: number): number {
 		if (this.keys.nProto !== ETHERTYPE.teb) return 0;
 		this.keys.nProto = this.#peek(ETHERNET_LENGTH, length).getUint16(12);
+		this.#typeAt = this.keys.thoff + length + 12;
 		return ETHERNET_LENGTH;
 	}
 
