@@ -1,7 +1,9 @@
-// Two projects: `fast` (no root, no kernel, under a minute) and `kernel` (root, namespaces, a real BPF kernel).
+// Three projects: `fast` (no root, no kernel, under a minute), `slow` (the same, but longer: sessions and kills at every
+// write) and `kernel` (root, namespaces, a real BPF kernel). `npm test` runs all three.
 import { defineConfig } from "vitest/config";
 
-const kernel = ["test/kernel/**/*.test.ts", "test/attacks/**/*.test.ts", "**/*.kernel.test.ts"];
+const kernel = ["**/*.kernel.test.ts"];
+const slow = ["**/*.slow.test.ts"];
 const never = ["**/node_modules/**", "**/dist/**", "test/vm/**"];
 
 export default defineConfig({
@@ -9,7 +11,8 @@ export default defineConfig({
 		testTimeout: 60_000,
 		hookTimeout: 120_000,
 		projects: [
-			{ test: { name: "fast", include: ["**/*.test.ts"], exclude: [...never, ...kernel] } },
+			{ test: { name: "fast", include: ["**/*.test.ts"], exclude: [...never, ...slow, ...kernel] } },
+			{ test: { name: "slow", include: slow, exclude: never, testTimeout: 120_000 } },
 			{
 				test: {
 					name: "kernel",

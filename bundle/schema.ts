@@ -1,6 +1,7 @@
 // Checks JSON documents against the schemas that are checked in beside this file. Knows nothing of what they mean.
-import { Ajv2020, type ErrorObject, type SchemaObject, type ValidateFunction } from "ajv/dist/2020.js";
+import type { ErrorObject, SchemaObject, ValidateFunction } from "ajv/dist/2020.js";
 import { plain } from "./plain.ts";
+import { compileSchema } from "./schema-compiler.ts";
 
 export type SchemaAnswer<T> = { ok: true; value: T } | { ok: false; path: string; what: string };
 
@@ -10,8 +11,7 @@ const compiled = new Map<SchemaObject, ValidateFunction>();
 function validatorOf(schema: SchemaObject): ValidateFunction {
 	const known = compiled.get(schema);
 	if (known !== undefined) return known;
-	const ajv = new Ajv2020({ strict: true, strictRequired: false, useDefaults: true, ownProperties: true });
-	const fresh = ajv.compile(schema);
+	const fresh = compileSchema(schema);
 	compiled.set(schema, fresh);
 	return fresh;
 }

@@ -2,8 +2,36 @@
 // so that `kfn status` does not read a web server. Run by setup.sh.
 // CommonJS, because it links in half the time of the same code as ES modules, and is what Node's single executable takes.
 
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { rolldown } from "rolldown";
+import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
+import standaloneCode from "ajv/dist/standalone/index.js";
+import { type Plugin, rolldown } from "rolldown";
+import { SCHEMA_OPTIONS } from "#bundle/schema-compiler.ts";
+
+const SCHEMAS = ["manifest", "package-manifest", "vector"];
+
+/** bundle/schema-compiler.ts with its schemas compiled now instead of at each start. */
+const compiledSchemas: Plugin = {
+	name: "compiled-schemas",
+	load(id) {
+		return id.endsWith("/bundle/schema-compiler.ts") ? { code: compiledModule(), moduleType: "js" } : null;
+	},
+};
+
+function compiledModule(): string {
+	const schemas = SCHEMAS.map(
+		(name) =>
+			JSON.parse(readFileSync(`bundle/${name}.schema.json`, "utf8")) as AnySchemaObject & { $id: string },
+	);
+	const ajv = new Ajv2020({ ...SCHEMA_OPTIONS, schemas, code: { source: true } });
+	const names = Object.fromEntries(schemas.map(({ $id }, i) => [`schema${i}`, $id]));
+	const table = schemas.map(({ $id }, i) => `${JSON.stringify($id)}: exports.schema${i}`);
+	return `${standaloneCode.default(ajv, names)}
+const compiled = { ${table.join(", ")} };
+exports.compileSchema = (schema) => compiled[schema.$id];
+`;
+}
 
 await rm("dist", { recursive: true, force: true });
 const bundle = await rolldown({
@@ -11,6 +39,7 @@ const bundle = await rolldown({
 	platform: "node",
 	// oclif looks for these only when it runs TypeScript sources itself, which it never does here.
 	external: ["typescript", "ts-node", "tsx"],
+	plugins: [compiledSchemas],
 	logLevel: "warn",
 });
 await bundle.write({

@@ -3,12 +3,15 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Config, run } from "@oclif/core";
+import { run } from "@oclif/core";
 import packageJson from "../package.json" with { type: "json" };
 import { reportError, setContextFactory } from "./command.ts";
+import { COMMANDS } from "./commands/index.ts";
+import { loadConfig } from "./config.ts";
 import type { Context } from "./context.ts";
 
-export { COMMANDS } from "./commands/index.ts";
+// oclif finds the table here when it describes all commands.
+export { COMMANDS };
 
 const self = fileURLToPath(import.meta.url);
 const top = dirname(dirname(self));
@@ -46,27 +49,9 @@ async function main(): Promise<void> {
 	process.once("SIGINT", () => abort.abort());
 	process.once("SIGTERM", () => abort.abort());
 	try {
-		const config = await Config.load({
-			root: top,
-			pjson: {
-				name: packageJson.name,
-				version: packageJson.version,
-				type: "module",
-				oclif: {
-					bin: "kfn",
-					topicSeparator: " ",
-					// The table is explicit and lies in this very module, so that the bundle is one file.
-					commands: { strategy: "explicit", target: self, identifier: "COMMANDS" },
-					topics: {
-						key: { description: "Publisher keys" },
-						registry: { description: "Run a registry" },
-						"registry:token": { description: "Tokens of a registry" },
-						trust: { description: "Whose bundles this host runs" },
-					},
-				},
-			},
-		});
-		await run(argv, config);
+		const program = { version: packageJson.version, top, tableFile: self, commands: COMMANDS };
+		const { config, words } = await loadConfig(program, argv);
+		await run(words, config);
 	} catch (error) {
 		reportError(error, argv.includes("--json"));
 	}

@@ -3,25 +3,20 @@ import type { Applied } from "./generations.ts";
 import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 
-export type DriftKind =
-	/** A change was interrupted, or is under way. */
-	| "unfinished-change"
-	/** The store lacks the bundle, or a file of it is not what the manifest names. */
-	| "store"
-	/** The generation has the function; bpffs has no pin of it (after a reboot, say). */
-	| "not-pinned"
-	/** The pin is there, but its link is not attached any more. */
-	| "detached"
-	/** The scope's namespace does not exist. */
-	| "namespace-gone"
-	/** The namespace's file names another namespace than the one that the link is attached to. */
-	| "namespace-replaced"
-	/** The attached program is not the one that the loader verified. */
-	| "other-program"
-	/** A pin below kfn's folder that the generation does not have. */
-	| "unplanned"
-	/** Another program holds the hook in a scope of the generation. */
-	| "foreign-program";
+/** Every way in which the views can differ (docs/formats/host-state.md has the same table, and a test compares). */
+export const DRIFT_KINDS = {
+	"unfinished-change": "a change was interrupted, or is under way",
+	store: "the store lacks the bundle, or a file of it is not what the manifest names",
+	"not-pinned": "nothing is pinned for a function of the generation: after a reboot, say",
+	detached: "the pin is there, but its link is not attached any more",
+	"namespace-gone": "the scope's namespace does not exist",
+	"namespace-replaced": "the scope's file names another namespace than the link is attached to",
+	"other-program": "the attached program is not the one that the loader verified",
+	unplanned: "something is pinned below kfn's folder that the generation does not have",
+	"foreign-program": "a program that is not kfn's holds the hook in a scope of the generation",
+} as const;
+
+export type DriftKind = keyof typeof DRIFT_KINDS;
 
 export interface Drift {
 	readonly kind: DriftKind;
@@ -38,7 +33,7 @@ export interface Views {
 	/** Why the store cannot serve a function, by the plan's key. */
 	readonly storeFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
-	/** Inode of a scope's namespace as its file names it now; undefined where there is none. */
+	/** Inode of a scope's namespace as its file names it now; undefined where there is none, or it may not be seen. */
 	namespaceInode(entry: PlanFunction): number | undefined;
 	readonly unfinished: string | undefined;
 }
@@ -85,7 +80,8 @@ function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
 	if (views.kernel === undefined) return [];
 	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const inode = views.namespaceInode(entry);
-	if (inode === undefined) {
+	// Pid 1's namespace is always there, but not everyone may look at it.
+	if (inode === undefined && entry.scope !== "netns:root") {
 		const hint = "kfn remove takes it out of the generation";
 		return [at("namespace-gone", entry, `the namespace of ${entry.scope} is gone`, hint)];
 	}
@@ -93,7 +89,7 @@ function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
 		return [at("not-pinned", entry, `${entry.function} is not loaded in ${entry.scope}`, REPAIR)];
 	if (pin.link?.alive !== true)
 		return [at("detached", entry, `${entry.function} is detached from ${entry.scope}`, REPAIR)];
-	if (pin.link.netnsInode !== inode) {
+	if (inode !== undefined && pin.link.netnsInode !== inode) {
 		return [at("namespace-replaced", entry, `${entry.scope} is another namespace than before`, REPAIR)];
 	}
 	return sameProgram(views.applied, entry, pin)

@@ -1,11 +1,12 @@
 // The plan of a generation, `kfn.plan/1`: what is active, where, from which bytes. Refuses unknown fields, any other
 // order than (function, scope), and a function twice in one scope.
 import { type Config, configDigest } from "#bundle/config.ts";
+import { decodeUtf8, parseStrictJson } from "#signing/strict-json.ts";
 import { HostError } from "./errors.ts";
 import { parseScope, type Scope } from "./scope.ts";
 import { count, exact, listOf, mapOf, matching, oneOf, type Shape, ShapeError, text } from "./shape.ts";
 
-/** One function of a plan (docs/formats/host-state.md). */
+/** One function of a plan (docs/formats/plan.md). */
 export interface PlanFunction {
 	readonly function: string;
 	readonly abi: number;
@@ -30,9 +31,9 @@ export interface Plan {
 	readonly functions: readonly PlanFunction[];
 }
 
-/** Those of the loader (docs/formats/host-state.md): a plan that it would refuse at boot is none. */
-const SIZE_LIMIT = 1024 * 1024;
-const FUNCTION_LIMIT = 256;
+/** Those of the loader (docs/formats/plan.md): a plan that it would refuse at boot is none. */
+const SIZE_LIMIT = 4 * 1024 * 1024;
+const FUNCTION_LIMIT = 4096;
 const hex = matching(/^[0-9a-f]{64}$/, "64 lowercase hex digits");
 const name = matching(/^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/, "a name");
 const scope: Shape<Scope> = (value, where) => {
@@ -44,6 +45,11 @@ const scope: Shape<Scope> = (value, where) => {
 };
 export const time = matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, "a time in UTC with milliseconds");
 
+const positive: Shape<number> = (value, where) => {
+	if (value === 0) throw new ShapeError(where, "1 or more");
+	return count(value, where);
+};
+
 /** A parameter's value: what docs/formats/bundle.md allows; the manifest decided when the plan was made. */
 const configValue: Shape<Config[string]> = (value, where) => {
 	if (typeof value === "string" || typeof value === "number") return value;
@@ -53,7 +59,7 @@ const configValue: Shape<Config[string]> = (value, where) => {
 
 const planFunction = exact({
 	function: name,
-	abi: count,
+	abi: positive,
 	scope,
 	bundle: exact({
 		name,
@@ -77,10 +83,12 @@ const planShape: Shape<Plan> = exact({
 /** Parses a plan; `source` names it in the HOST_PLAN_MALFORMED that anything undocumented gets. */
 export function parsePlan(bytes: Uint8Array | string, source = "plan"): Plan {
 	try {
-		if (bytes.length > SIZE_LIMIT) throw new ShapeError("", `at most ${SIZE_LIMIT} bytes`);
-		const decoded =
-			typeof bytes === "string" ? bytes : new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-		const plan = planShape(JSON.parse(decoded), "");
+		const decoded = decodeUtf8(typeof bytes === "string" ? Buffer.from(bytes) : bytes, SIZE_LIMIT);
+		if (decoded === undefined) throw new ShapeError("", `UTF-8 of at most ${SIZE_LIMIT} bytes`);
+		// Strict: of two fields with one name, the loader and this reader could each take another.
+		const document = parseStrictJson(decoded);
+		if (document === undefined) throw new ShapeError("", "JSON with each field once");
+		const plan = planShape(document, "");
 		checkOrder(plan.functions);
 		for (const entry of plan.functions) checkConfig(entry);
 		return plan;

@@ -39,6 +39,7 @@ describe("path traversal", () => {
 		".hidden",
 		"a.b",
 		"%252e%252e",
+		"%zz",
 	];
 
 	test.each(escapes)("in a name, on every path: %j", async (name) => {
@@ -91,6 +92,21 @@ describe("oversized body", () => {
 		expect(server.blobsOnDisk()).toEqual([]);
 	});
 
+	test("chunked and refused: the connection takes the next request", async () => {
+		const connection = await RawConnection.open(server.url);
+		connection.send(uploadHead("/v1/bundles/big/1.0.0", "transfer-encoding: chunked"));
+		const piece = Buffer.alloc(1024 * 1024);
+		for (let sent = 0; sent < MAX_ARCHIVE_BYTES + 3 * piece.length; sent += piece.length) {
+			connection.socket.write(`${piece.length.toString(16)}\r\n`);
+			connection.socket.write(piece);
+			connection.socket.write("\r\n");
+		}
+		connection.send("0", "", "", "GET /healthz HTTP/1.1", "host: x", "connection: close", "", "");
+		expect(await connection.closed).toMatch(
+			/^HTTP\/1\.1 413 .*REGISTRY_TOO_LARGE.*HTTP\/1\.1 200 .*kfn\.health/s,
+		);
+	});
+
 	test("exactly the limit is read and judged, one byte more is not", async () => {
 		const put = (size: number) =>
 			server.request(paths.bundle("big", "1.0.0"), {
@@ -123,7 +139,7 @@ describe("slowloris", () => {
 	});
 
 	test("a body that stops in the middle: closed, and nothing stays on disk", async () => {
-		await using slow = await TestServer.start({ timeLimits: limits });
+		await using slow = await TestServer.start({ timeLimits: { ...limits, request: 3_600_000 } });
 		token = await slow.token();
 		const connection = await RawConnection.open(slow.url);
 		connection.send(uploadHead("/v1/bundles/sample/1.0.0", "content-length: 1000"), "only this");

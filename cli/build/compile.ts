@@ -51,14 +51,22 @@ export async function findCompiler(version?: string): Promise<Compiler> {
 			return { path, name: "clang", version: found };
 		}
 	}
-	throw new CliError("CLI_COMPILER_MISSING", `no clang${version === undefined ? "" : ` ${version}`} on the PATH`, {
-		hint: `apt-get install clang-${major ?? "19"}`,
-	});
+	throw new CliError(
+		"CLI_COMPILER_MISSING",
+		`no clang${version === undefined ? "" : ` ${version}`} on the PATH`,
+		{
+			hint: `apt-get install clang-${major ?? "19"}`,
+		},
+	);
 }
 
 async function clang(compiler: Compiler, args: string[], cwd: string): Promise<string> {
 	try {
-		const { stdout } = await run(compiler.path, args, { cwd, maxBuffer: OUTPUT_LIMIT, env: { ...process.env, LC_ALL: "C" } });
+		const { stdout } = await run(compiler.path, args, {
+			cwd,
+			maxBuffer: OUTPUT_LIMIT,
+			env: { ...process.env, LC_ALL: "C" },
+		});
 		return stdout;
 	} catch (cause) {
 		const stderr = String((cause as { stderr?: string }).stderr ?? "");
@@ -89,7 +97,11 @@ export async function includedFiles(
 	includes: readonly string[],
 	cwd: string,
 ): Promise<string[]> {
-	const rule = await clang(compiler, [...flags, ...includes.flatMap((dir) => ["-I", dir]), "-MM", source], cwd);
+	const rule = await clang(
+		compiler,
+		[...flags, ...includes.flatMap((dir) => ["-I", dir]), "-MM", source],
+		cwd,
+	);
 	const files = rule.slice(rule.indexOf(":") + 1).replaceAll("\\\n", " ");
 	return files.split(/\s+/).filter((file) => file !== "" && file !== source);
 }

@@ -9,7 +9,11 @@ import { type Compiler, compile, FLAGS } from "./compile.ts";
 import { stagePackage } from "./stage.ts";
 
 /** Compiles the package in `dir` and assembles its (unsigned) bundle. */
-export async function buildPackage(context: Context, compiler: Compiler, dir: string): Promise<AssembledBundle> {
+export async function buildPackage(
+	context: Context,
+	compiler: Compiler,
+	dir: string,
+): Promise<AssembledBundle> {
 	context.onStep({ step: "staging", detail: dir });
 	await using stage = await stagePackage(dir, compiler);
 	const files = new Map<string, Uint8Array>();

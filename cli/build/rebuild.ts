@@ -37,10 +37,19 @@ function compareObjects(object: string, shipped: Uint8Array, rebuilt: Uint8Array
 	for (const name of new Set([...ours.keys(), ...theirs.keys()])) {
 		const [a, b] = [ours.get(name), theirs.get(name)];
 		if (a !== undefined && b !== undefined && Buffer.from(a).equals(b)) continue;
-		throw new CliError("CLI_REBUILD_DIFFERS", `${object}: section ${name} is not what its source compiles to`, {
-			hint: "do not use this bundle: its source is not the source of its object",
-			details: { object, section: name, shippedBytes: b?.byteLength ?? null, rebuiltBytes: a?.byteLength ?? null },
-		});
+		throw new CliError(
+			"CLI_REBUILD_DIFFERS",
+			`${object}: section ${name} is not what its source compiles to`,
+			{
+				hint: "do not use this bundle: its source is not the source of its object",
+				details: {
+					object,
+					section: name,
+					shippedBytes: b?.byteLength ?? null,
+					rebuiltBytes: a?.byteLength ?? null,
+				},
+			},
+		);
 	}
 }
 

@@ -28,7 +28,9 @@ export async function readPackage(dir: string): Promise<PackageManifest> {
 		return parsePackageManifest(await readFile(path));
 	} catch (cause) {
 		if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-		throw new CliError("CLI_FILE_UNREADABLE", `${dir} is not a package: it has no ${PACKAGE_FILE}`, { cause });
+		throw new CliError("CLI_FILE_UNREADABLE", `${dir} is not a package: it has no ${PACKAGE_FILE}`, {
+			cause,
+		});
 	}
 }
 
@@ -50,7 +52,12 @@ export async function stagePackage(dir: string, compiler: Compiler): Promise<Sta
 	}
 }
 
-async function copyHeaders(dir: string, manifest: PackageManifest, compiler: Compiler, into: string): Promise<void> {
+async function copyHeaders(
+	dir: string,
+	manifest: PackageManifest,
+	compiler: Compiler,
+	into: string,
+): Promise<void> {
 	const roots = manifest.includes.map((include) => resolve(dir, include));
 	for (const unit of manifest.units) {
 		const files = await includedFiles(compiler, FLAGS, unit.source, manifest.includes, dir);
@@ -59,9 +66,13 @@ async function copyHeaders(dir: string, manifest: PackageManifest, compiler: Com
 			if (isBelow(absolute, resolve(dir, "src"))) continue;
 			const root = roots.find((candidate) => isBelow(absolute, candidate));
 			if (root === undefined) {
-				throw new CliError("CLI_SOURCE_UNTAGGED", `${unit.source} includes ${file}, which no include folder holds`, {
-					hint: `move it below src/ or name its folder under "includes" in ${PACKAGE_FILE}`,
-				});
+				throw new CliError(
+					"CLI_SOURCE_UNTAGGED",
+					`${unit.source} includes ${file}, which no include folder holds`,
+					{
+						hint: `move it below src/ or name its folder under "includes" in ${PACKAGE_FILE}`,
+					},
+				);
 			}
 			const target = join(into, "src", relative(root, absolute));
 			await mkdir(dirname(target), { recursive: true });

@@ -242,10 +242,24 @@ export class Rig {
 		return `netns:/run/netns/${name}`;
 	}
 
+	/** Takes a namespace's name away; it lives on while something is in it. */
 	dropNamespace(scope: string): void {
 		const name = scope.split("/").at(-1)!;
 		execFileSync("ip", ["netns", "del", name]);
 		this.namespaces.delete(name);
+	}
+
+	/** Drops a namespace that nothing is in and waits until the kernel's worker has ended it (cleanup_net). */
+	endNamespace(scope: string): void {
+		this.dropNamespace(scope);
+		const lives = () => {
+			const pins: { scope: string; link: { alive: boolean } | null }[] =
+				this.run(["inspect"]).body["pins"] ?? [];
+			return pins.some((pin) => pin.scope === scope && pin.link?.alive === true);
+		};
+		for (const deadline = Date.now() + 20_000; lives(); ) {
+			if (Date.now() > deadline) throw new Error(`${scope} does not end`);
+		}
 	}
 
 	/** Writes a bundle into the store, signed by the trusted key unless the spec says otherwise. */

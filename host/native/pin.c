@@ -79,7 +79,9 @@ int bpffs_check(void)
 {
 	if (bpffs_mounted())
 		return 0;
-	return fail(LOAD_BPFFS_NOT_MOUNTED, "mount -t bpf bpf /sys/fs/bpf", "no bpffs is mounted at %s/sys/fs/bpf", root_dir);
+	return fail(LOAD_BPFFS_NOT_MOUNTED,
+		    "mount -t bpf bpf /sys/fs/bpf; ip netns exec gives its command a /sys without it: name the scope from outside",
+		    "no bpffs is mounted at %s/sys/fs/bpf", root_dir);
 }
 
 static int leaf_open(const struct pin *pin, const char *leaf, int *fd)

@@ -128,7 +128,9 @@ export async function inParallel<T>(
 			}
 		}
 	};
-	await Promise.all(Array.from({ length: width }, worker));
+	// All of them, also after a failure: what still ran would outlive the test and its folder.
+	const ended = await Promise.allSettled(Array.from({ length: width }, worker));
+	for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
 /** Attached versions, as "scope version" lines, sorted; a program that no version has shows as its kernel tag. */

@@ -62,7 +62,10 @@ describe.each<[string, string, HostCommand, string[], string[]]>([
 	test("kill -9 at each point", async () => {
 		const points = await pointsOf(crash());
 		expect(points).toContain("loader apply");
-		await inParallel(killsOf(points), 3, ({ at, kind }) => killAt(crash(), at, kind, child));
+		// Writing the store entry is the same in an install as in the upgrade, which goes through all of it.
+		const [first, last] = [points.indexOf("create kfn.json"), points.indexOf("rename into store")];
+		const kills = killsOf(points).filter(({ at }) => command.verb !== "install" || at <= first || at > last);
+		await inParallel(kills, 3, ({ at, kind }) => killAt(crash(), at, kind, child));
 	});
 
 	test.each(["fail", "fail-after", "full"] as const)("%s at each point", async (kind) => {

@@ -1,0 +1,47 @@
+#!/bin/busybox sh
+# Pid 1 of the test VM: runs the loader in the VM's own root namespace and writes its answers, between markers, to the
+# serial console. Refuses to go on living: whatever happens, it ends with a reboot, which ends QEMU.
+
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t bpf bpf /sys/fs/bpf
+dmesg -n 1
+
+# report NAME COMMAND…: the command's output, exit code and the output's digest, as the test reads them.
+report() {
+	name=$1
+	shift
+	"$@" >/report
+	code=$?
+	echo "@@ begin $name"
+	cat /report
+	echo "@@ end $name $code $(sha256sum /report | cut -d ' ' -f 1)"
+}
+
+# Receive packet steering asks the flow dissector about each packet of the loopback device.
+packets() {
+	ip link set lo up &&
+		echo 1 >/sys/class/net/lo/queues/rx-0/rps_cpus &&
+		echo 1 >/proc/sys/kernel/bpf_stats_enabled &&
+		ping -c 5 -A -q 127.0.0.1
+}
+
+# The firmware leaves escape codes on the first line.
+echo
+report kernel uname -r
+report probe kfn-load probe
+report check kfn-load check /plans/before.json
+report attach kfn-load apply /plans/before.json
+report packets packets
+report inspect-attached kfn-load inspect
+report replace kfn-load apply /plans/after.json
+report keep kfn-load apply /plans/after.json
+report inspect-replaced kfn-load inspect
+report tampered kfn-load apply /plans/tampered.json
+report inspect-tampered kfn-load inspect
+report detach kfn-load apply /plans/empty.json
+report inspect-detached kfn-load inspect
+report done true
+reboot -f

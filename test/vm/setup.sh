@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Gets what the VM tests need: QEMU, busybox and cpio from the machine's own apt, and Debian's cloud kernels, unpacked into
+# build/vm/kernels/<series>/ and never installed. Idempotent: a kernel that is there is not fetched again.
+# Refuses to touch the machine's apt sources: the suites of the kernels are known to one private folder only.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cache=$PWD/build/vm
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+packages=(qemu-system-x86 busybox-static cpio)
+
+# Series, whether the tests can do without, package. The newest match is taken.
+kernels=(
+	'6.1 required ^linux-image-6\.1\.0-[0-9]+-cloud-amd64$'
+	'6.12 required ^linux-image-6\.12\.[0-9]+\+deb12-cloud-amd64$'
+	'5.10 optional ^linux-image-5\.10\.0-[0-9]+-cloud-amd64$'
+	'7 optional ^linux-binary-7\.[0-9.]+\+deb13-cloud-amd64$'
+)
+suites=('debian bookworm' 'debian-security bookworm-security' 'debian-security bullseye-security'
+	'debian trixie-backports')
+
+say() { printf 'setup (vm): %s\n' "$*" >&2; }
+die() { printf 'setup (vm): %s\n' "$*" >&2; exit 1; }
+
+install_packages() {
+	local missing=() package
+	for package in "${packages[@]}"; do
+		[ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = 'ii ' ] || missing+=("$package")
+	done
+	[ ${#missing[@]} -eq 0 ] && return
+	[ "$(id -u)" = 0 ] || die "missing packages, and not root: apt-get install ${missing[*]}"
+	say "apt-get install ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && return
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# apt with sources, lists and cache of its own.
+private_apt() {
+	local command=$1
+	shift
+	"$command" -qq -o Dir::Etc::sourcelist="$cache/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::lists="$cache/apt/lists" -o Dir::Cache="$cache/apt/cache" -o APT::Sandbox::User=root "$@"
+}
+
+prepare_apt() {
+	[ -e "$cache/apt/ready" ] && return
+	[ -e "$keyring" ] || die "no $keyring: install debian-archive-keyring"
+	mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
+	local suite
+	for suite in "${suites[@]}"; do
+		printf 'deb [arch=amd64 signed-by=%s] http://deb.debian.org/%s main\n' "$keyring" "$suite"
+	done >"$cache/apt/sources.list"
+	# A suite out of reach only warns; whether its kernel was needed is seen below.
+	private_apt apt-get update >&2 || true
+	touch "$cache/apt/ready"
+}
+
+# Unpacks the newest kernel of a series; the folder appears whole or not at all. Says on stdout why not.
+fetch_kernel() {
+	local series=$1 pattern=$2 folder=$cache/kernels/$1 package work deb
+	prepare_apt
+	package=$(private_apt apt-cache search --names-only "$pattern" | cut -d' ' -f1 | sort -V | tail -n 1)
+	[ -n "$package" ] || { printf 'no package matches %s\n' "$pattern"; return 1; }
+	say "$package"
+	work=$(mktemp -d "$cache/kernels/.new-XXXXXX") || return 1
+	(cd "$work" && private_apt apt-get download "$package" >&2) || { printf '%s: download failed\n' "$package"; return 1; }
+	deb=$(find "$work" -name '*.deb')
+	# /boot/vmlinuz-RELEASE up to 6.x, /usr/lib/modules/RELEASE/vmlinuz from 7.x on.
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work" --wildcards '*/vmlinuz*' --transform 's|.*/.*|vmlinuz|' ||
+		{ printf '%s: holds no kernel\n' "$package"; return 1; }
+	# `|| return` after each step: within a condition, `set -e` does not stop the function.
+	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
+}
+
+install_packages
+mkdir -p "$cache/kernels"
+# The lists of four suites are worth fetching again only for the next new kernel; a failed run must not leave them half.
+trap 'rm -rf "$cache/apt" "$cache"/kernels/.new-*' EXIT
+for line in "${kernels[@]}"; do
+	read -r series need pattern <<<"$line"
+	[ -e "$cache/kernels/$series/vmlinuz" ] && continue
+	if ! why=$(fetch_kernel "$series" "$pattern"); then
+		[ "$need" = optional ] || die "kernel $series: $why"
+		say "kernel $series is left out: $why"
+		rm -rf "$cache/kernels/$series" "$cache"/kernels/.new-*
+		mkdir "$cache/kernels/$series"
+		printf '%s\n' "$why" >"$cache/kernels/$series/unavailable"
+	fi
+done
