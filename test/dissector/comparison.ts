@@ -34,13 +34,16 @@ export interface Comparison {
 	readonly failures: readonly Failure[];
 }
 
-interface Answer {
+export interface Answer {
+	/** The flow hash with the C dissector, and with ours; 0 is none. */
 	readonly theirs: number;
 	readonly ours: number;
+	/** What our program returns (32 bits), and its keys. */
 	readonly keys: Buffer;
 }
 
-function answers(
+/** Asks the kernel; gives the answer to a question by its place. */
+export function answers(
 	machine: Machine,
 	questions: readonly Question[],
 	config: DissectorConfig,

@@ -86,10 +86,11 @@ export function cfm(): Layer {
 }
 
 /** TIPC over Ethernet: four words, of which the last names the sender; a keepalive is user 7 with the bit for it. */
-export function tipc(options: { keepalive?: boolean } = {}): Layer {
+export function tipc(options: { keepalive?: boolean; node?: number } = {}): Layer {
 	const word = options.keepalive ? 0x4e080018 : 0x40000018;
 	return {
 		ethertype: 0x88ca,
-		encode: (payload) => concat(be32(word), be32(0), be32(0x01001001), be32(0x01001002), payload),
+		encode: (payload) =>
+			concat(be32(word), be32(0), be32(0x01001001), be32(options.node ?? 0x01001002), payload),
 	};
 }

@@ -33,8 +33,8 @@ export function pptp(
 	};
 }
 
-function over(port: number, encode: Layer["encode"]): Layer {
-	const outer = udp(49152, port);
+function over(port: number, source: number | undefined, encode: Layer["encode"]): Layer {
+	const outer = udp(source ?? 49152, port);
 	return {
 		protocol: 17,
 		encode: (payload, next, network) => outer.encode(encode(payload, next, network), next, network),
@@ -42,8 +42,8 @@ function over(port: number, encode: Layer["encode"]): Layer {
 }
 
 /** RFC 7348 section 5; eth() follows. `flags` 0 lacks the one that must be set. */
-export function vxlan(port: number, options: { flags?: number } = {}): Layer {
-	return over(port, (payload) =>
+export function vxlan(port: number, options: { flags?: number; source?: number } = {}): Layer {
+	return over(port, options.source, (payload) =>
 		concat(Uint8Array.of(options.flags ?? 0x08, 0, 0, 0), be32(0x2a00), payload),
 	);
 }
@@ -51,10 +51,10 @@ export function vxlan(port: number, options: { flags?: number } = {}): Layer {
 /** RFC 8926 section 3.4; `words` of options; without a network layer eth() follows. */
 export function geneve(
 	port: number,
-	options: { words?: number; version?: number; control?: boolean; type?: number } = {},
+	options: { words?: number; version?: number; control?: boolean; type?: number; source?: number } = {},
 ): Layer {
 	const { words = 0, version = 0, control = false } = options;
-	return over(port, (payload, next) =>
+	return over(port, options.source, (payload, next) =>
 		concat(
 			Uint8Array.of((version << 6) | words, control ? 0x80 : 0),
 			be16(options.type ?? next?.ethertype ?? ETHERTYPE.teb),
@@ -68,10 +68,10 @@ export function geneve(
 /** draft-ietf-intarea-gue-09 section 3: an IP protocol follows. */
 export function gue(
 	port: number,
-	options: { words?: number; control?: boolean; protocol?: number; variant?: number } = {},
+	options: { words?: number; control?: boolean; protocol?: number; variant?: number; source?: number } = {},
 ): Layer {
 	const { words = 0, control = false, variant = 0 } = options;
-	return over(port, (payload, next) =>
+	return over(port, options.source, (payload, next) =>
 		concat(
 			Uint8Array.of((variant << 6) | (control ? 0x20 : 0) | words, options.protocol ?? next?.protocol ?? 59),
 			be16(0),
@@ -82,6 +82,6 @@ export function gue(
 }
 
 /** UDP on `port` with the next layer at once: GUE's variant 1, and MPLS in UDP (RFC 7510). */
-export function direct(port: number): Layer {
-	return over(port, (payload) => payload);
+export function direct(port: number, options: { source?: number } = {}): Layer {
+	return over(port, options.source, (payload) => payload);
 }

@@ -75,7 +75,7 @@ static __always_inline enum step dissect_pppoe(struct dissection *d)
 	return STEP_GOOD;
 }
 
-/* batman-adv, the mesh protocol of include/uapi/linux/batadv_packet.h: unicast carries a frame. */
+/* batman-adv, the mesh of batadv_packet.h: unicast packets carry a frame. */
 static __always_inline enum step dissect_batadv(struct dissection *d)
 {
 	const struct batadv_unicast *batadv;
@@ -108,7 +108,7 @@ static __always_inline enum step dissect_arp(struct dissection *d)
 	return STEP_GOOD;
 }
 
-/* TIPC: the C code spreads by the sender's node, for which the keys have no room. */
+/* TIPC, the protocol of tipc.io: the C code spreads by the sender's node, for which the keys have no room. */
 static __always_inline enum step dissect_tipc(struct dissection *d)
 {
 	(void)d;

@@ -89,7 +89,7 @@ static __always_inline enum step dissect_ipv6(struct dissection *d)
 	return STEP_IP_PROTO;
 }
 
-/* Hop-by-hop, routing (segment routing too) and destination headers: RFC 8200, RFC 8754. */
+/* IPv6 options and routes, RFC 8200 (hop-by-hop, destination, routing) and 8754 (segment routing). */
 static __always_inline enum step dissect_ipv6_opt(struct dissection *d)
 {
 	const struct ipv6_opt_hdr *opt;
@@ -108,7 +108,7 @@ static __always_inline enum step dissect_ipv6_opt(struct dissection *d)
 	return STEP_IP_PROTO;
 }
 
-/* The fragment header: RFC 8200 section 4.5. */
+/* IPv6 fragment header, RFC 8200 section 4.5. */
 static __always_inline enum step dissect_ipv6_frag(struct dissection *d)
 {
 	const struct frag_hdr *frag;

@@ -12,14 +12,14 @@
 #include "kfn/pppoe.h"
 #include "dissection.h"
 
-/* IPv4 in IP: RFC 2003, RFC 2473. */
+/* IPv4 in IP, RFC 2003 and 2473. */
 static __always_inline enum step dissect_ipip(struct dissection *d)
 {
 	d->ethertype = be16(ETH_P_IP);
 	return encapsulated(d, STEP_ETHERTYPE);
 }
 
-/* IPv6 in IP: RFC 4213, RFC 2473. */
+/* IPv6 in IP, RFC 4213 and 2473. */
 static __always_inline enum step dissect_ip6ip(struct dissection *d)
 {
 	d->ethertype = be16(ETH_P_IPV6);
