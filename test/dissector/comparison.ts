@@ -5,9 +5,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configAssignments, DEFAULT_CONFIG, type DissectorConfig } from "./config.ts";
 import { foundFolder } from "./found.ts";
-import { encodeKeys, KEYS_SIZE } from "./keys.ts";
+import { encodeKeys, KEYS_SIZE, type Uncarried } from "./keys.ts";
 import { ask, type Question } from "./native.ts";
-import { type Dissection, dissect, type Uncarried } from "./oracle.ts";
+import { type Dissection, dissect } from "./oracle.ts";
 
 const ANSWER_SIZE = 12 + KEYS_SIZE;
 /** net/core/flow_dissector.c, MAX_FLOW_DISSECT_HDRS: without a tag the C code sees one header more. */

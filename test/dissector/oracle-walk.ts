@@ -1,14 +1,6 @@
 // The oracle's way through a packet, header by header: a method for each standard. Refuses to know how the program does it.
 import type { DissectorConfig } from "./config.ts";
-import { FLAG, type FlowKeys, type VERDICT } from "./keys.ts";
-
-/**
- * What the C dissector also has in its flow hash, but struct bpf_flow_keys has no room for. `stale-address`: struct
- * flow_keys ends in 4 bytes of padding that flow_keys_hash_length() does not know of, so the hash of an IPv4 flow takes
- * in the 4 bytes behind its addresses. Inside of IPv6 those are bytes 8 to 11 of the outer source address. `random`: the C
- * dissector gives every TIPC keepalive another hash.
- */
-export type Uncarried = "vlan" | "gre-key" | "stale-address" | "random";
+import { FLAG, type FlowKeys, type Uncarried, type VERDICT } from "./keys.ts";
 
 /** The first header, plus this many behind it (net/core/flow_dissector.c, MAX_FLOW_DISSECT_HDRS). */
 const HEADERS_BEHIND_FIRST = 15;

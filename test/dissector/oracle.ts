@@ -1,10 +1,8 @@
 // What the keys of a packet must be: an independent dissector, written from the RFCs and the hook's documentation
 // (Documentation/bpf/prog_flow_dissector.rst). Refuses to share a line, a table or a trick with the program it judges.
 import { DEFAULT_CONFIG } from "./config.ts";
-import { encodeKeys, type FlowKeys, initialKeys, VERDICT } from "./keys.ts";
-import { type Uncarried, Walk } from "./oracle-walk.ts";
-
-export type { Uncarried } from "./oracle-walk.ts";
+import { encodeKeys, type FlowKeys, initialKeys, type Uncarried, VERDICT } from "./keys.ts";
+import { Walk } from "./oracle-walk.ts";
 
 const ETHERNET_LENGTH = 14;
 
