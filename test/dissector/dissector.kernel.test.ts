@@ -1,9 +1,10 @@
 // The flow dissector in this kernel: the vectors, every cut of them, and its flow hashes next to the C dissector's.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readElf } from "#bundle/elf.ts";
 import { haveFlowDissector, skipUnless } from "#test/harness/feature.ts";
 import { openNamespace } from "#test/harness/namespace.ts";
 import { buildHashOracle, buildObject, buildTestRun } from "./build.ts";
@@ -15,7 +16,7 @@ import { randomPacket } from "./grammar.ts";
 import { mutants, seeded } from "./mutate.ts";
 import { answersOf, type Question, questionsOf } from "./native.ts";
 import { expectation } from "./oracle.ts";
-import { readVectors } from "./vectors.ts";
+import { packageFolder, readVectors } from "./vectors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kfn-dissector-"));
 const object = join(folder, "flow_dissector.bpf.o");
@@ -40,6 +41,12 @@ describe("the flow dissector in this kernel", () => {
 		const sections = execFileSync("readelf", ["-SW", object], { encoding: "utf8" });
 		expect(sections).toMatch(/ flow_dissector +PROGBITS/);
 		expect(sections).not.toMatch(/\.rel(a)?flow_dissector|\.maps|\.rodata|\.bss|\.data /);
+	});
+
+	test("has as many instructions as the README says", () => {
+		const [program] = readElf(readFileSync(object)).programs;
+		const count = (program!.insns.length / 8).toLocaleString("en");
+		expect(readFileSync(join(packageFolder, "README.md"), "utf8")).toContain(`${count} instructions`);
 	});
 
 	test("gives what the vectors say", async (context) => {
