@@ -27,6 +27,7 @@ linear_at(const struct __sk_buff *skb, __u32 offset, const __u32 size)
 
 	if (unlikely(offset > KFN_PACKET_OFFSET_MAX - size))
 		return NULL;
+	KFN_OPAQUE(offset);
 	at = (const void *)(long)skb->data + offset;
 	if (unlikely(at + size > (const void *)(long)skb->data_end))
 		return NULL;

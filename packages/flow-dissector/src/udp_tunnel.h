@@ -107,8 +107,6 @@ static __always_inline enum step dissect_udp(struct dissection *d)
 	udp = HEADER_AT(d->skb, d->offset, &copy);
 	if (!udp)
 		return STEP_PORTS;
-	/* Else clang checks d->offset in place of their sum, which tells the verifier nothing. */
-	__asm__("" : "+r"(offset));
 	port = be16(udp->dest);
 	/* They stay when what is inside has no addresses of its own. */
 	d->keys->ports = udp->ports;
