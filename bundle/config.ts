@@ -6,18 +6,39 @@ import { isPlain, plain } from "./plain.ts";
 export type ConfigParameter =
 	| { readonly type: "u16-list"; readonly default: readonly number[]; readonly summary: string }
 	| { readonly type: "u32"; readonly default: number; readonly summary: string }
+	/** Names that are set, in the order in which `names` declares them; in a program they are bits, the first the lowest. */
+	| {
+			readonly type: "flags";
+			readonly names: readonly string[];
+			readonly default: readonly string[];
+			readonly summary: string;
+	  }
 	| { readonly type: "string"; readonly default: string; readonly summary: string };
 
-export type ConfigValue = number | string | readonly number[];
+export type ConfigValue = number | string | readonly number[] | readonly string[];
 export type Config = Readonly<Record<string, ConfigValue>>;
 
 const within = (value: unknown, largest: number): value is number =>
 	typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= largest;
 
-function fitsType(type: ConfigParameter["type"], value: unknown): value is ConfigValue {
+/** Some of the declared names, in their order. */
+function areFlags(names: readonly string[], value: unknown): value is readonly string[] {
+	if (!Array.isArray(value)) return false;
+	const places = value.map((name) => names.indexOf(name));
+	return places.every((place, i) => place > (places[i - 1] ?? -1));
+}
+
+function fitsType(parameter: ConfigParameter, value: unknown): value is ConfigValue {
+	const { type } = parameter;
 	if (type === "u32") return within(value, 0xffffffff);
 	if (type === "string") return typeof value === "string" && value.length <= 256 && isPlain(value);
+	if (type === "flags") return areFlags(parameter.names, value);
 	return Array.isArray(value) && value.length <= 64 && value.every((item) => within(item, 0xffff));
+}
+
+/** Whether a parameter's default is one of its values; a JSON Schema cannot say that of flags. */
+export function hasFittingDefault(parameter: ConfigParameter): boolean {
+	return fitsType(parameter, parameter.default);
 }
 
 /** The declared defaults with the given values over them; BUNDLE_CONFIG_INVALID for an unknown name or a misfit. */
@@ -30,7 +51,7 @@ export function effectiveConfig(
 	);
 	for (const [name, value] of Object.entries(given)) {
 		const parameter = Object.hasOwn(declared, name) ? declared[name] : undefined;
-		if (parameter === undefined || !fitsType(parameter.type, value)) {
+		if (parameter === undefined || !fitsType(parameter, value)) {
 			const why =
 				parameter === undefined ? "is not a parameter of this function" : `is not a ${parameter.type}`;
 			throw new BundleError("BUNDLE_CONFIG_INVALID", `config "${plain(name)}" ${why}`);

@@ -1,5 +1,6 @@
 // The rules of a manifest that a JSON Schema cannot say (docs/formats/bundle.md, "Rules"). Expects a value that fits the schema.
 import { checkBuildFlags } from "./build-flags.ts";
+import { hasFittingDefault } from "./config.ts";
 import { BundleError } from "./errors.ts";
 import { compareKernels, parseKernelRange } from "./kernel-range.ts";
 import { checkLicence } from "./licence.ts";
@@ -153,5 +154,8 @@ export function checkManifestRules(m: Manifest): void {
 		m.state.map((state) => state.map),
 	);
 	checkSorted("/fixes", m.fixes);
+	for (const [name, parameter] of Object.entries(m.config)) {
+		if (!hasFittingDefault(parameter)) invalid(`/config/${name}/default`, "is not one of its values");
+	}
 	checkBuild(m);
 }

@@ -90,5 +90,6 @@ function orderedVariant(v: Variant): Variant {
 }
 
 function orderedParameter(p: ConfigParameter): ConfigParameter {
-	return { type: p.type, default: p.default, summary: p.summary } as ConfigParameter;
+	const names = p.type === "flags" ? { names: p.names } : {};
+	return { type: p.type, ...names, default: p.default, summary: p.summary } as ConfigParameter;
 }

@@ -53,6 +53,7 @@ const positive: Shape<number> = (value, where) => {
 /** A parameter's value: what docs/formats/bundle.md allows; the manifest decided when the plan was made. */
 const configValue: Shape<Config[string]> = (value, where) => {
 	if (typeof value === "string" || typeof value === "number") return value;
+	if (Array.isArray(value) && typeof value[0] === "string") return listOf(text)(value, where);
 	return listOf(count)(value, where);
 };
 

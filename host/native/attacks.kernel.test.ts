@@ -197,7 +197,7 @@ test("terminal escapes in the source lines that the verifier's log quotes", () =
 	expect(answer.lines[0]).not.toMatch(/\\u001b|[\u0080-\u009f]/);
 });
 
-test("functions with parameters or kept state, which this loader would silently ignore", () => {
+test("parameters that the program does not have, or kept state, which would silently be ignored", () => {
 	const edit = (over: Record<string, unknown>) => (m: Manifest) => void Object.assign(m, over);
 	const config = { ports: { type: "u32", default: 1, summary: "x" } };
 	refused("LOAD_UNSUPPORTED_CONFIG", 1, { mark: 35, edit: edit({ config }) });

@@ -1,9 +1,12 @@
 // What apply, inspect and replay do to a real kernel: install, keep, replace, detach, and every refusal on the way.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { configDigest, effectiveConfig } from "#bundle/config.ts";
+import { buildObject } from "#test/dissector/build.ts";
 import {
 	compile,
 	exists,
@@ -292,10 +295,16 @@ test("the flow dissector of packages/ loads and passes every one of its vectors"
 	const home = join(import.meta.dirname, "../../packages/flow-dissector");
 	const read = (path: string) => readFileSync(join(home, path), "utf8");
 	const vectors = readdirSync(join(home, "vectors")).map((name) => read(`vectors/${name}`));
-	const object = compile(read("src/flow_dissector.bpf.c"));
-	const { requires } = JSON.parse(read("kfn.package.json")).units[0];
-	const bundle = rig.bundle({ object, requires, vectors: vectors.join("") });
-	const answer = rig.check([bundle.planned(rig.namespace("real"))]);
+	const folder = mkdtempSync(join(tmpdir(), "kfn-load-real-"));
+	buildObject(join(folder, "x.o"));
+	const object = readFileSync(join(folder, "x.o"));
+	rmSync(folder, { recursive: true });
+	const { units, config: declared } = JSON.parse(read("kfn.package.json"));
+	const edit = (m: object) => void Object.assign(m, { config: declared });
+	const bundle = rig.bundle({ object, requires: units[0].requires, vectors: vectors.join(""), edit });
+	const config = effectiveConfig(declared);
+	const planned = { ...bundle.planned(rig.namespace("real")), config, configDigest: configDigest(config) };
+	const answer = rig.check([planned]);
 	expect(answer.code).toBe("ok");
 	const [checked] = answer.body.functions;
 	expect(checked.vectors.run).toBe(vectors.join("").trimEnd().split("\n").length);

@@ -78,6 +78,7 @@ int store_read(int store, const char *path, size_t max, struct buf *out);
 /* plan.c */
 struct function_spec {
 	const char *function, *scope, *bundle, *version, *sha256, *manifest_sha256, *tag;
+	json_t *config;
 	long long abi;
 };
 struct plan {
@@ -114,7 +115,7 @@ struct variant {
 	struct program_spec program;
 };
 struct manifest {
-	json_t *root, *variants, *vectors, *files;
+	json_t *root, *variants, *vectors, *files, *config;
 	const char *function, *tag;
 	long long abi;
 };
@@ -137,6 +138,11 @@ struct probe probe_feature(const char *feature);
 int variant_choose(const struct manifest *manifest, struct variant *out);
 int cmd_probe(void);
 
+/* config.c: parameters as immediates in the instructions */
+struct bpf_program;
+bool config_is_default(const struct manifest *manifest, json_t *config);
+int config_apply(const struct manifest *manifest, json_t *config, struct bpf_program *program);	/* NULL: the defaults */
+
 /* object.c */
 struct bpf_object;
 struct loaded {
@@ -146,7 +152,7 @@ struct loaded {
 	uint32_t id, verified_insns;
 };
 int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
-		struct loaded *out);
+		json_t *config, struct loaded *out);	/* config NULL: the defaults */
 void silence_libbpf(void);
 
 /* vectors.c */

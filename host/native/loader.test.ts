@@ -187,12 +187,12 @@ describe("plans", () => {
 		expect(check(bent(over))).toMatchObject({ code: "LOAD_PLAN_INVALID", exit: 1 });
 	});
 
-	test("repeated and unsorted functions are invalid, parameters are unsupported", () => {
+	test("repeated and unsorted functions are invalid, and a config that is not its digest's", () => {
 		const [a, b] = [good(), { ...good(), scope: `${SCOPE}2` }];
 		expect(check({ ...planOf([]), functions: [a, a] }).code).toBe("LOAD_PLAN_INVALID");
 		expect(check({ ...planOf([]), functions: [b, a] }).code).toBe("LOAD_PLAN_INVALID");
-		const config = { config: { ports: [1] }, configDigest: sha256('{"ports":[1]}') };
-		expect(check(bent(config)).code).toBe("LOAD_UNSUPPORTED_CONFIG");
+		const config = { config: { ports: [1] }, configDigest: sha256('{"ports":[2]}') };
+		expect(check(bent(config)).code).toBe("LOAD_PLAN_INVALID");
 	});
 
 	test("control characters of a plan do not reach the terminal", () => {

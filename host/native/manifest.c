@@ -102,14 +102,14 @@ static int spec_check(const struct manifest *manifest, const struct function_spe
 
 int manifest_parse(const struct buf *bytes, const struct function_spec *spec, struct manifest *out)
 {
-	json_t *function, *tag, *tagged, *config, *state, *fixes, *build;
+	json_t *function, *tag, *tagged, *state, *fixes, *build;
 	const char *schema, *name, *version, *summary, *license;
 
 	out->root = json_open(bytes, WHERE, WHAT);
 	if (!out->root ||
 	    unpack(WHERE, WHAT, out->root, "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		   "schema", &schema, "name", &name, "version", &version, "summary", &summary, "license", &license,
-		   "function", &function, "tag", &tag, "variants", &out->variants, "config", &config, "state", &state,
+		   "function", &function, "tag", &tag, "variants", &out->variants, "config", &out->config, "state", &state,
 		   "vectors", &out->vectors, "fixes", &fixes, "build", &build, "files", &out->files) ||
 	    unpack(WHERE, WHAT, function, "{s:s, s:I}", "name", &out->function, "abi", &out->abi) ||
 	    unpack(WHERE, WHAT, tag, "{s:s, s:o}", "value", &out->tag, "files", &tagged))
@@ -117,12 +117,10 @@ int manifest_parse(const struct buf *bytes, const struct function_spec *spec, st
 	if (strcmp(schema, "kfn.bundle/1"))
 		return fail(WHERE, NULL, WHAT ": schema `%s` is not kfn.bundle/1", schema);
 	if (!json_is_array(out->variants) || !json_is_array(out->vectors) || !json_is_array(tagged) ||
-	    !json_is_object(config) || !json_is_array(state) || !json_is_array(fixes) || !json_is_object(build))
+	    !json_is_object(out->config) || !json_is_array(state) || !json_is_array(fixes) || !json_is_object(build))
 		return fail(WHERE, NULL, WHAT ": a list or an object is something else");
 	if (spec_check(out, spec, name, version) || files_check(out->files) || tag_check(out, tagged))
 		return -1;
-	if (json_object_size(config))
-		return fail(LOAD_UNSUPPORTED_CONFIG, NULL, "%s takes parameters, which this loader cannot apply", name);
 	if (json_array_size(state))
 		return fail(LOAD_UNSUPPORTED_MAP, NULL, "%s keeps state in maps, which this loader cannot carry over", name);
 	return 0;

@@ -182,13 +182,18 @@ static int elf_check(const struct buf *bytes, const struct manifest *manifest, c
 	return err;
 }
 
-static int insns_check(const struct program_spec *spec, const struct bpf_program *program)
+static void insns_digest(const struct bpf_program *program, char digest[DIGEST_LEN + 1])
 {
-	size_t count = bpf_program__insn_cnt(program);
+	sha256_hex(bpf_program__insns(program), bpf_program__insn_cnt(program) * sizeof(struct bpf_insn), digest);
+}
+
+/* expected NULL: relocations change the instructions, so no digest could say what they are. */
+static int insns_check(const char *expected, const struct bpf_program *program)
+{
 	char digest[DIGEST_LEN + 1];
 
-	sha256_hex(bpf_program__insns(program), count * sizeof(struct bpf_insn), digest);
-	if (spec->insns_digest && strcmp(digest, spec->insns_digest))
+	insns_digest(program, digest);
+	if (expected && strcmp(digest, expected))
 		return object_fail(LOAD_INSNS_DIGEST, "its instructions are not those that the manifest names");
 	return 0;
 }
@@ -214,7 +219,7 @@ static int program_check(struct bpf_object *object, const struct variant *varian
 	if (spec->insns_digest && scan->relocations)
 		return object_fail(LOAD_INSNS_DIGEST, "it has relocations, so no insnsDigest can say what the kernel will get");
 	*out = program;
-	return insns_check(spec, program);
+	return insns_check(spec->insns_digest, program);
 }
 
 /* Since Linux 6.18 the tag is the start of sha256 over the instructions; before, of sha1, which proves nothing. */
@@ -258,9 +263,12 @@ static int load_fail(int err, char *log)
 static int program_load(struct bpf_program *program, const struct program_spec *spec, char *log, struct loaded *out)
 {
 	struct bpf_prog_info info = { 0 };
+	char digest[DIGEST_LEN + 1];
 	uint32_t len = sizeof(info);
-	int err = bpf_object__load(out->object);
+	int err;
 
+	insns_digest(program, digest);
+	err = bpf_object__load(out->object);
 	if (err)
 		return load_fail(-err, log);
 	out->prog_fd = bpf_program__fd(program);
@@ -271,11 +279,11 @@ static int program_load(struct bpf_program *program, const struct program_spec *
 	out->id = info.id;
 	out->verified_insns = info.verified_insns;
 	/* CO-RE and old-kernel fixups are libbpf's, not in the ELF's relocations: what was loaded must still fit. */
-	return insns_check(spec, program) ?: tag_check(program, out);
+	return insns_check(spec->insns_digest ? digest : NULL, program) ?: tag_check(program, out);
 }
 
 int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
-		struct loaded *out)
+		json_t *config, struct loaded *out)
 {
 	struct scan scan = { 0 };
 	struct bpf_program *program = NULL;
@@ -294,7 +302,7 @@ int object_load(const struct buf *bytes, const struct manifest *manifest, const 
 	if (!out->object)
 		err = object_fail(LOAD_OBJECT_INVALID, "libbpf cannot open it");
 	else
-		err = program_check(out->object, variant, &scan, &program) ?:
+		err = program_check(out->object, variant, &scan, &program) ?: config_apply(manifest, config, program) ?:
 		      program_load(program, &variant->program, log, out);
 	free(log);
 	return err;

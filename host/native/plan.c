@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads docs/formats/plan.md. Refuses unknown fields, repeated or unsorted functions, and parameters. */
+/* Reads docs/formats/plan.md. Refuses unknown fields, and repeated or unsorted functions. */
 #include <stdlib.h>
 #include <string.h>
 #include "kfn-load.h"
@@ -17,8 +17,6 @@ static int config_check(json_t *config, const char *digest)
 	free(text);
 	if (strcmp(actual, digest))
 		return fail(WHERE, NULL, "the plan: configDigest is not the digest of config");
-	if (json_object_size(config))
-		return fail(LOAD_UNSUPPORTED_CONFIG, NULL, "the plan gives parameters, which this loader cannot apply");
 	return 0;
 }
 
@@ -44,6 +42,7 @@ static int function_parse(json_t *entry, struct function_spec *out)
 		return fail(WHERE, NULL, "the plan: a digest or the tag of %s is malformed", out->function);
 	if (!json_is_object(config))
 		return fail(WHERE, NULL, "the plan: config is not an object");
+	out->config = config;
 	return config_check(config, config_digest);
 }
 

@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<{ run(report: (row: BenchRow) => voi
 	startup: () => import("./startup.ts"),
 	install: () => import("./install.ts"),
 	swap: () => import("./swap.ts"),
+	dissector: () => import("./dissector.ts"),
 };
 
 function show(row: BenchRow, json: boolean): void {
@@ -17,7 +18,8 @@ function show(row: BenchRow, json: boolean): void {
 		return;
 	}
 	const peer = row.peer === undefined ? "" : `  ${row.peerName} ${row.peer}  ratio ${ratio}`;
-	process.stdout.write(`${row.bench} / ${row.case}: ${row.ours} ${row.metric}${peer}\n`);
+	const note = row.note === undefined ? "" : `  (${row.note})`;
+	process.stdout.write(`${row.bench} / ${row.case}: ${row.ours} ${row.metric}${peer}${note}\n`);
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });

@@ -10,6 +10,8 @@ export interface BenchRow {
 	readonly peerName?: string;
 	/** Lower is better unless this says otherwise. */
 	readonly better?: "higher";
+	/** For a reader: what the figures do not say by themselves. */
+	readonly note?: string;
 	readonly [detail: string]: unknown;
 }
 

@@ -28,8 +28,16 @@ export function buildObject(output: string, folder = packageFolder): void {
 /** Compiles the same C with sanitizers into a program that reads packets from stdin (native/replay.c). */
 export function buildNative(output: string, folder = packageFolder): void {
 	const shim = ["-I", includes, "-include", join(native, "skb.h")];
-	const sources = ["-x", "c", join(native, "replay.c"), join(folder, SOURCE)];
+	const sources = ["-x", "c", join(native, "replay.c"), join(native, "host.c"), join(folder, SOURCE)];
 	execFileSync("gcc", [...HOST_FLAGS, ...shim, ...sources, "-o", output], { stdio: "pipe" });
+}
+
+/** Compiles the same C with sanitizers into a libFuzzer program (native/fuzz.c). */
+export function buildFuzzer(output: string): void {
+	const shim = ["-I", includes, "-I", native, "-include", join(native, "skb.h")];
+	const sources = ["-x", "c", join(native, "fuzz.c"), join(native, "host.c"), join(packageFolder, SOURCE)];
+	const flags = [...HOST_FLAGS.map((flag) => flag.replace("=address", "=fuzzer,address"))];
+	execFileSync("clang-19", [...flags, ...shim, ...sources, "-o", output], { stdio: "pipe" });
 }
 
 /** Compiles the tc program that shows the kernel's flow hash. */

@@ -1,5 +1,9 @@
 // The packets that become the flow dissector's vectors: one file per part of the parse graph. Refuses to say what the
 // answer is: that is the oracle's.
+import { HISTORY } from "./corpus-history.ts";
+import { LINKS, PPPOE } from "./corpus-link.ts";
+import { PPTP } from "./corpus-tunnel.ts";
+import { readFound } from "./found.ts";
 import { FLAG } from "./keys.ts";
 import {
 	arp,
@@ -11,44 +15,20 @@ import {
 	gre,
 	ipv4,
 	ipv6,
-	type Layer,
 	mpls,
-	packet,
 	TYPE_S_TAG,
 	tcp,
 	transport,
 	udp,
 	vlan,
 } from "./packet.ts";
-
-export interface VectorSpec {
-	readonly name: string;
-	readonly why: string;
-	readonly data: Uint8Array;
-	readonly flags: number;
-}
+import { cut, prefixed, repeat, twist, type VectorSpec, vector } from "./vector-spec.ts";
 
 const PARSE_1ST = FLAG.parseFirstFragment;
 const STOP_LABEL = FLAG.stopAtFlowLabel;
 const STOP_ENCAP = FLAG.stopAtEncap;
 const SPI = Uint8Array.of(0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 1);
 const ECHO = Uint8Array.of(8, 0, 0xf7, 0xfd, 0, 1, 0, 1);
-
-function vector(name: string, why: string, layers: readonly Layer[], flags = 0): VectorSpec {
-	return { name, why, data: packet(eth(), ...layers), flags };
-}
-
-/** The same packet with only its first `length` bytes. */
-function cut(spec: VectorSpec, length: number, what: string): VectorSpec {
-	return { ...spec, name: `${spec.name}-cut-${length}`, why: what, data: spec.data.slice(0, length) };
-}
-
-/** The same packet with one byte changed. */
-function twist(spec: VectorSpec, name: string, why: string, at: number, value: number): VectorSpec {
-	const bytes = spec.data.slice();
-	bytes[at] = value;
-	return { ...spec, name, why, data: bytes };
-}
 
 const tcp4 = vector("ipv4-tcp", "RFC 791 and 9293: addresses and ports", [ipv4(), tcp(), data("kfn")]);
 const tcp6 = vector("ipv6-tcp", "RFC 8200 and 9293: addresses and ports", [ipv6(), tcp(), data("kfn")]);
@@ -203,6 +183,11 @@ const tunnels: readonly VectorSpec[] = [
 	vector("ipip", "RFC 2003", [ipv4({ src: "203.0.113.1" }), ipv4(), tcp()]),
 	vector("6in4", "RFC 4213", [ipv4(), ipv6(), tcp()]),
 	vector("4in6", "RFC 2473: nothing of the outer addresses stays", [outer6, ipv4(), tcp()]),
+	vector("4in6-stale", "bytes of the outer address where the C code hashes padding", [
+		ipv6({ src: "2001:db8::a:b:0:1" }),
+		ipv4(),
+		tcp(),
+	]),
 	vector("6in6", "RFC 2473", [outer6, ipv6(), udp()]),
 	vector("6in6-outer-label", "RFC 6437: an inner 0 does not undo an outer label", [
 		ipv6({ label: 0x12345 }),
@@ -359,21 +344,19 @@ const limits: readonly VectorSpec[] = [
 	cut(vector("mpls", "", [mpls(18)]), 16, "CVE-2017-13715: a cut entry leaves nothing uninitialised"),
 ];
 
+const found = readFound();
+
 /** File name below vectors/ → what is in it. */
 export const VECTOR_FILES: Readonly<Record<string, readonly VectorSpec[]>> = {
 	"basic.jsonl": basic,
 	"fragments.jsonl": prefixed("fragment", fragments),
+	...(found.length === 0 ? {} : { "found.jsonl": found }),
 	"gre-key.jsonl": greKeys,
+	"history.jsonl": prefixed("history", HISTORY),
 	"ipv6.jsonl": prefixed("ipv6", v6),
 	"limits.jsonl": prefixed("limit", limits),
-	"link.jsonl": prefixed("link", link),
+	"link.jsonl": prefixed("link", [...link, ...LINKS]),
+	"pppoe.jsonl": prefixed("pppoe", PPPOE),
+	"pptp.jsonl": prefixed("pptp", PPTP),
 	"tunnels.jsonl": tunnels,
 };
-
-function prefixed(prefix: string, specs: readonly VectorSpec[]): readonly VectorSpec[] {
-	return specs.map((spec) => ({ ...spec, name: `${prefix}-${spec.name}` }));
-}
-
-function repeat(count: number, make: (index: number) => Layer): readonly Layer[] {
-	return Array.from({ length: count }, (_, index) => make(index));
-}

@@ -21,6 +21,14 @@ export interface FlowKeys {
 	flowLabel: number;
 }
 
+/**
+ * What the C dissector also has in its flow hash, but struct bpf_flow_keys has no room for. `stale-address`: struct
+ * flow_keys ends in 4 bytes of padding that flow_keys_hash_length() does not know of, so the hash of an IPv4 flow takes
+ * in the 4 bytes behind its addresses. Inside of IPv6 those are bytes 8 to 11 of the outer source address. `random`: the C
+ * dissector gives every TIPC keepalive another hash.
+ */
+export type Uncarried = "vlan" | "gre-key" | "stale-address" | "random";
+
 export const KEYS_SIZE = 56;
 export const FLAG = {
 	parseFirstFragment: 1,

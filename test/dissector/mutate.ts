@@ -9,7 +9,7 @@ const DECISIVE = [
 
 /** `count` mutants of `seeds` with `seed`; each has 1 to 4 changed bytes, some a cut end or a piece moved, all ≥ 15 bytes. */
 export function mutants(seeds: readonly Uint8Array[], count: number, seed: number): readonly Uint8Array[] {
-	const below = generator(seed);
+	const below = seeded(seed);
 	return Array.from({ length: count }, () => mutant(seeds[below(seeds.length)]!, below));
 }
 
@@ -24,8 +24,8 @@ function mutant(origin: Uint8Array, below: (limit: number) => number): Uint8Arra
 	return below(4) === 0 ? bytes.slice(0, 15 + below(bytes.length - 14)) : bytes;
 }
 
-/** mulberry32: small, seedable, good enough to pick bytes with. */
-function generator(seed: number): (limit: number) => number {
+/** Numbers below a limit: mulberry32, small, seedable, good enough to pick bytes with. */
+export function seeded(seed: number): (limit: number) => number {
 	let state = seed >>> 0;
 	return (limit) => {
 		state = (state + 0x6d2b79f5) >>> 0;

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildNative } from "./build.ts";
+import { configAssignments, PATCH_CONFIG, TUNNEL_CONFIG } from "./config.ts";
+import { UDP_TUNNELS } from "./corpus-tunnel.ts";
 import { mutants } from "./mutate.ts";
 import { answersOf, type Question, questionsOf } from "./native.ts";
 import { expectation } from "./oracle.ts";
@@ -36,6 +38,21 @@ describe("the dissector's C on the host", () => {
 		const expected = questions.map(({ name, data, flags }) => ({ name, ...expectation(data, flags) }));
 		expect(questions.length).toBeGreaterThan(10_000);
 		expect(answersOf(program, questions)).toEqual(expected);
+	});
+
+	test.each([
+		["UDP tunnels", TUNNEL_CONFIG],
+		["patch", PATCH_CONFIG],
+	])("gives what the oracle says with parameters: %s", (_, config) => {
+		const flags = config === PATCH_CONFIG ? [0, 8, 15] : [0, 1, 4];
+		const questions = [...questionsOf(readVectors()), ...UDP_TUNNELS]
+			.filter(({ data }) => data.length < 400)
+			.flatMap(({ name, data }) => flags.flatMap((flag) => prefixes(name, data, flag)));
+		const expected = questions.map(({ name, data, flags }) => ({
+			name,
+			...expectation(data, flags, config),
+		}));
+		expect(answersOf(program, questions, configAssignments(config))).toEqual(expected);
 	});
 
 	test("gives what the oracle says for mutants of the vectors", () => {

@@ -238,8 +238,8 @@ export function be32(value: number): Uint8Array {
 }
 
 const NOTHING = new Uint8Array(0);
-const MAC_A = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0a);
-const MAC_B = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0b);
+export const MAC_A = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0a);
+export const MAC_B = Uint8Array.of(0x02, 0, 0, 0, 0, 0x0b);
 
 function transportChecksum(network: Layer | undefined, protocol: number, bytes: Uint8Array): number {
 	if (network?.pseudo === undefined) throw new Error("a transport layer needs an IP layer above it");

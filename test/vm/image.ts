@@ -1,14 +1,17 @@
-// Makes the initramfs of the test VM: busybox, the loader, and a KFN root with signed bundles and plans. Refuses to attach anything on the building machine: files only.
+// Makes the initramfs of the test VM: busybox, the loader, the hash oracle, and a KFN root with signed bundles and plans. Refuses to attach anything on the building machine: files only.
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openBundle } from "#bundle/bundle.ts";
-import { configDigest } from "#bundle/config.ts";
+import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
 import { layoutOf } from "#host/layout.ts";
 import { type PlanFunction, serializePlan } from "#host/plan.ts";
 import { parseScope } from "#host/scope.ts";
+import { buildHashOracle } from "../dissector/build.ts";
+import { readVectors } from "../dissector/vectors.ts";
 import { run } from "../harness/command.ts";
 import { layDissectorVersions } from "../harness/dissector-bundles.ts";
 import { requireTools } from "../harness/feature.ts";
+import { PPPOE_INPUT } from "./pppoe.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 const KFN = join(TOP, "node_modules/.bin/kfn");
@@ -18,12 +21,25 @@ export interface Image {
 	readonly initrd: string;
 	readonly before: PlanFunction;
 	readonly after: PlanFunction;
+	/** How many vectors the package that `after` is built of has. */
+	readonly vectors: number;
 }
+
+const PATCHED: Config = { patch: ["pppoe-pfc"] };
+/** Every place that the program has for a parameter is taken. */
+const EVERYTHING: Config = {
+	geneve_ports: [6081, 6082, 6083, 6084],
+	gue_ports: [6080, 6085, 6086, 6087],
+	mpls_udp_ports: [6635, 6636, 6637, 6638],
+	patch: ["pppoe-pfc", "tipc", "unknown"],
+	vxlan_ports: [4789, 4790, 8472, 8473],
+};
 
 /**
  * Builds the image below `folder`.
  *
- * Plans in `/plans`: `before`, `after`, `empty`, and `tampered`, whose object differs by one bit from the signed one.
+ * Plans in `/plans`: `before`, `after`, `empty`; `patched` and `everything`, which are `after` with parameters; and
+ * `tampered`, whose object differs by one bit from the signed one. Packets for the hash oracle and for replay in `/frames`.
  */
 export async function buildImage(folder: string): Promise<Image> {
 	requireTools("busybox", "cpio", "gzip");
@@ -31,8 +47,15 @@ export async function buildImage(folder: string): Promise<Image> {
 	const archives = await buildBundles(folder, tree);
 	const before = await storeBundle(tree, archives.before);
 	const after = await storeBundle(tree, archives.after);
-	const tampered = await storeBundle(tree, archives.after, flipObjectBit);
-	const plans = { before: [before], after: [after], tampered: [tampered], empty: [] };
+	const tampered = await storeBundle(tree, archives.after, { change: flipObjectBit });
+	const plans = {
+		before: [before],
+		after: [after],
+		patched: [await storeBundle(tree, archives.after, { config: PATCHED })],
+		everything: [await storeBundle(tree, archives.after, { config: EVERYTHING })],
+		tampered: [tampered],
+		empty: [],
+	};
 	for (const [index, [name, functions]] of Object.entries(plans).entries()) {
 		const created = "2026-11-23T10:00:00.000Z";
 		const plan = { schema: "kfn.plan/1", generation: index + 1, created, reason: name, functions } as const;
@@ -41,12 +64,24 @@ export async function buildImage(folder: string): Promise<Image> {
 	for (const mount of ["proc", "sys", "dev"]) mkdirSync(join(tree, mount), { recursive: true });
 	place(tree, "bin/busybox", readFileSync("/bin/busybox"), 0o755);
 	place(tree, "bin/kfn-load", readFileSync(join(TOP, "build/kfn-load")), 0o755);
+	place(tree, "frames/flows", PPPOE_INPUT.flows);
+	place(tree, "frames/questions", PPPOE_INPUT.questions);
+	buildHashOracle(join(tree, "hash_oracle.bpf.o"));
+	await buildFlowHash(join(tree, "bin/flow_hash"));
 	place(tree, "init", readFileSync(join(import.meta.dirname, "init.sh")), 0o755);
 	const initrd = join(folder, "initrd.gz");
 	await run("sh", ["-eu", "-c", 'find . | cpio --quiet -o -H newc | gzip -1 >"$1"', "pack", initrd], {
 		cwd: tree,
 	});
-	return { initrd, before, after };
+	return { initrd, before, after, vectors: readVectors().length };
+}
+
+/** Static, for the VM has no libraries. */
+async function buildFlowHash(output: string): Promise<void> {
+	const { stdout } = await run("pkg-config", ["--static", "--libs", "libbpf"]);
+	const source = join(import.meta.dirname, "native/flow_hash.c");
+	const flags = ["-static", "-O1", "-Wall", "-Wextra", "-Werror"];
+	await run("gcc", [...flags, source, "-o", output, ...stdout.trim().split(/\s+/)]);
 }
 
 /** Builds and signs both versions with the real command line, and lets the image's root trust their key. */
@@ -64,12 +99,13 @@ async function buildBundles(folder: string, tree: string): Promise<{ before: str
 	};
 }
 
-/** Lays a bundle out in the image's store, and plans it for the VM's root namespace. */
+/** Lays a bundle out in the image's store, and plans it for the VM's root namespace with its defaults or the given values. */
 async function storeBundle(
 	tree: string,
 	archive: string,
-	change?: (path: string, bytes: Uint8Array) => Uint8Array,
+	options: { change?: (path: string, bytes: Uint8Array) => Uint8Array; config?: Config } = {},
 ) {
+	const { change } = options;
 	const bundle = await openBundle(readFileSync(archive));
 	const entry = layoutOf("").storeEntry(change === undefined ? bundle.sha256 : "f".repeat(64));
 	const files = new Map([
@@ -79,6 +115,7 @@ async function storeBundle(
 	]);
 	for (const [path, bytes] of files) place(tree, join(entry, path), change?.(path, bytes) ?? bytes);
 	const { manifest } = bundle;
+	const config = effectiveConfig(manifest.config, options.config);
 	const planned: PlanFunction = {
 		function: manifest.function.name,
 		abi: manifest.function.abi,
@@ -90,8 +127,8 @@ async function storeBundle(
 			manifestSha256: bundle.manifestDigest,
 		},
 		tag: manifest.tag.value,
-		config: {},
-		configDigest: configDigest({}),
+		config,
+		configDigest: configDigest(config),
 	};
 	return planned;
 }

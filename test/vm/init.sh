@@ -31,8 +31,12 @@ packets() {
 # The firmware leaves escape codes on the first line.
 echo
 report kernel uname -r
+report version uname -v
 report probe kfn-load probe
 report check kfn-load check /plans/before.json
+report check-real kfn-load check /plans/after.json
+report check-everything kfn-load check /plans/everything.json
+report hash-c flow_hash /hash_oracle.bpf.o </frames/flows
 report attach kfn-load apply /plans/before.json
 report packets packets
 report inspect-attached kfn-load inspect
@@ -41,7 +45,13 @@ report keep kfn-load apply /plans/after.json
 report inspect-replaced kfn-load inspect
 report tampered kfn-load apply /plans/tampered.json
 report inspect-tampered kfn-load inspect
+report hash-attached flow_hash /hash_oracle.bpf.o </frames/flows
+report replay-attached kfn-load replay flow-dissector netns:root </frames/questions
+report patch kfn-load apply /plans/patched.json
+report hash-patched flow_hash /hash_oracle.bpf.o </frames/flows
+report replay-patched kfn-load replay flow-dissector netns:root </frames/questions
 report detach kfn-load apply /plans/empty.json
 report inspect-detached kfn-load inspect
+report hash-detached flow_hash /hash_oracle.bpf.o </frames/flows
 report done true
 reboot -f

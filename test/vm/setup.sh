@@ -9,9 +9,11 @@ cache=$PWD/build/vm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 packages=(qemu-system-x86 busybox-static cpio)
 
-# Series, whether the tests can do without, package. The newest match is taken.
+# Series, whether the tests can do without, package. The newest match is taken. 6.1.170 is bookworm's own, from before
+# the fix of CVE-2026-46306 in 6.1.175; bookworm-security goes on from there.
 kernels=(
 	'6.1 required ^linux-image-6\.1\.0-[0-9]+-cloud-amd64$'
+	'6.1.170 optional ^linux-image-6\.1\.0-47-cloud-amd64$'
 	'6.12 required ^linux-image-6\.12\.[0-9]+\+deb12-cloud-amd64$'
 	'5.10 optional ^linux-image-5\.10\.0-[0-9]+-cloud-amd64$'
 	'7 optional ^linux-binary-7\.[0-9.]+\+deb13-cloud-amd64$'

@@ -27,12 +27,21 @@ _Static_assert(sizeof(struct vlan_hdr) == 4, "a VLAN tag is 4 bytes");
 /* IANA "IEEE 802 Numbers"; include/uapi/linux/if_ether.h. Host byte order. */
 #define ETH_P_IP 0x0800		/* RFC 894 */
 #define ETH_P_ARP 0x0806	/* RFC 826 */
+#define ETH_P_BATMAN 0x4305	/* batman-adv; not assigned by the IEEE */
 #define ETH_P_TEB 0x6558	/* RFC 7637: Transparent Ethernet Bridging */
 #define ETH_P_RARP 0x8035	/* RFC 903 */
 #define ETH_P_8021Q 0x8100	/* IEEE 802.1Q C-tag */
 #define ETH_P_IPV6 0x86DD	/* RFC 2464 */
+#define ETH_P_PPP 0x880B	/* RFC 7042: PPP, as PPTP's GRE (RFC 2637) has it */
 #define ETH_P_MPLS_UC 0x8847	/* RFC 3032 */
 #define ETH_P_MPLS_MC 0x8848	/* RFC 5332 */
+#define ETH_P_PPP_SES 0x8864	/* RFC 2516: PPPoE, session stage */
 #define ETH_P_8021AD 0x88A8	/* IEEE 802.1Q S-tag */
+#define ETH_P_TIPC 0x88CA	/* Transparent Inter-Process Communication */
+#define ETH_P_1588 0x88F7	/* IEEE 1588: PTP over Ethernet */
+#define ETH_P_PRP 0x88FB	/* IEC 62439-3: PRP supervision, HSR version 0 */
+#define ETH_P_CFM 0x8902	/* IEEE 802.1ag: connectivity fault management */
+#define ETH_P_FCOE 0x8906	/* INCITS FC-BB-5: Fibre Channel over Ethernet */
+#define ETH_P_HSR 0x892F	/* IEC 62439-3: HSR version 1 */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Generic routing encapsulation, version 0: RFC 2784 with the key and sequence
- * options of RFC 2890. Refuses RFC 1701's source routes.
+ * options of RFC 2890; and version 1, which is PPTP's: RFC 2637. Refuses
+ * RFC 1701's source routes.
  */
 #ifndef KFN_GRE_H
 #define KFN_GRE_H
@@ -21,8 +22,18 @@ _Static_assert(sizeof(struct gre_base_hdr) == 4, "a GRE header has 4 bytes befor
 #define GRE_ROUTING 0x4000	/* RFC 1701; reserved since RFC 2784 */
 #define GRE_KEY 0x2000		/* RFC 2890 section 2.1 */
 #define GRE_SEQ 0x1000		/* RFC 2890 section 2.2 */
+#define GRE_ACK 0x0080		/* RFC 2637 section 4.1, version 1 only */
 #define GRE_VERSION 0x0007	/* RFC 2784 section 2.3.1: 0; RFC 2637: 1 */
 
-#define GRE_OPTION_LEN 4	/* bytes: checksum and reserved1, key, sequence number */
+#define GRE_OPTION_LEN 4	/* bytes: checksum and reserved1, key, sequence number, acknowledgement */
+
+/* RFC 1661 section 2, RFC 1662 section 3.1: what a packet of PPTP begins with. */
+struct ppp_hdr {
+	__u8 address;
+	__u8 control;
+	__be16 protocol;
+};
+
+_Static_assert(sizeof(struct ppp_hdr) == 4, "address, control and protocol are 4 bytes");
 
 #endif

@@ -14,6 +14,14 @@
 #define KFN_PACKET_OFFSET_MAX 0xffff
 
 /*
+ * From here on clang knows nothing of the value. Before and after a check, that
+ * makes what is checked and what is used the same register: clang would rather
+ * check the other half of a sum, or a copy, and use one from the stack, of
+ * which the verifiers before 6.12 then know no bounds.
+ */
+#define KFN_OPAQUE(value) __asm__("" : "+r"(value))
+
+/*
  * header_at() - the size bytes at offset of the packet.
  * Bounds: data + offset + size <= data_end, else the helper's check against the
  * whole packet. Byte order: untouched. Result: a pointer into the packet, or to
@@ -26,8 +34,10 @@ header_at(struct __sk_buff *skb, __u32 offset, void *copy, const __u32 size)
 	const void *end = (const void *)(long)skb->data_end;
 	const void *header;
 
+	KFN_OPAQUE(offset);
 	if (unlikely(offset > KFN_PACKET_OFFSET_MAX - size))
 		return NULL;
+	KFN_OPAQUE(offset);
 	header = (const void *)(long)skb->data + offset;
 	if (likely(header + size <= end))
 		return header;

@@ -3,68 +3,17 @@
  * Runs the dissector, compiled for the host, over packets from stdin. Refuses
  * to answer when the answer depends on how much of a packet is linear.
  *
+ * replay [parameter:element=value]...
  * stdin: { u32 length, u32 flags, bytes }, repeated, little-endian.
- * stdout: { u32 retval, struct bpf_flow_keys } for each, after the clamp of
- * net/core/flow_dissector.c bpf_flow_dissect().
+ * stdout: { u32 retval, struct bpf_flow_keys } for each.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kfn/flow_keys.h"
+#include "host.h"
 
-#define ETH_HLEN 14
 #define LENGTH_MAX (1 << 20)
-
-struct answer {
-	__u32 retval;
-	struct bpf_flow_keys keys;
-};
-
-long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *to, __u32 len)
-{
-	if (!skb->has_skb || offset > 0xffff || offset > skb->length || len > skb->length - offset) {
-		memset(to, 0, len);
-		return -14;
-	}
-	memcpy(to, skb->packet + offset, len);
-	return 0;
-}
-
-static __u16 clamp(__u16 value, __u32 low, __u32 high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-static struct answer dissect(const __u8 *packet, __u32 length, __u32 linear, int has_skb, __u32 flags)
-{
-	__u8 *head = malloc(linear ? linear : 1);
-	struct answer answer;
-	struct __sk_buff skb = {
-		.data = head,
-		.data_end = head + linear,
-		.flow_keys = &answer.keys,
-		.packet = packet,
-		.length = length,
-		.has_skb = has_skb,
-	};
-
-	if (!head)
-		abort();
-	memcpy(head, packet, linear);
-	memset(&answer, 0, sizeof(answer));
-	memcpy(&answer.keys.n_proto, packet + 12, 2);
-	answer.keys.nhoff = ETH_HLEN;
-	answer.keys.thoff = ETH_HLEN;
-	answer.keys.flags = flags;
-
-	answer.retval = flow_dissect(&skb);
-
-	answer.keys.nhoff = clamp(answer.keys.nhoff, ETH_HLEN, length);
-	answer.keys.thoff = clamp(answer.keys.thoff, answer.keys.nhoff, length);
-	free(head);
-	return answer;
-}
 
 static void replay(const __u8 *packet, __u32 length, __u32 flags)
 {
@@ -82,10 +31,13 @@ static void replay(const __u8 *packet, __u32 length, __u32 flags)
 		exit(1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	__u32 head[2];
 
+	for (int i = 1; i < argc; i++)
+		if (config_set(argv[i]))
+			return 2;
 	while (fread(head, sizeof(head), 1, stdin) == 1) {
 		__u8 *packet;
 

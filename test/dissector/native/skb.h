@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Stands in for packages/_include/kfn/skb.h when a program is compiled for the
- * host: the same guard, included first. Refuses to read outside the packet, as
- * the kernel's helper does.
+ * Stands in for packages/_include/kfn/skb.h and kfn/config.h when a program is
+ * compiled for the host: the same guards, included first. Refuses to read
+ * outside the packet, as the kernel's helper does.
  */
 #ifndef KFN_SKB_H
 #define KFN_SKB_H
@@ -24,5 +24,16 @@ struct __sk_buff {
 long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *to, __u32 len);
 
 int flow_dissect(struct __sk_buff *skb);
+
+#endif
+
+/* The loader writes a value into the instructions; here it is a table. */
+#ifndef KFN_CONFIG_H
+#define KFN_CONFIG_H
+
+#define KFN_CONFIG_ABSENT 0x10000
+#define KFN_CONFIG(parameter, element, initial) kfn_config(parameter, element, initial)
+
+__u32 kfn_config(__u32 parameter, __u32 element, __u32 initial);
 
 #endif
