@@ -19,8 +19,6 @@ export const CLI_ERRORS = {
 	CLI_REBUILD_DIFFERS: { exit: 3, means: "the shipped source does not compile to the shipped object" },
 	CLI_SOURCE_UNTAGGED: { exit: 1, means: "the source includes a file that is outside the package's folders" },
 	CLI_NOT_ROOT: { exit: 1, means: "the change needs privileges that the caller does not have" },
-	CLI_NOTHING_INSTALLED: { exit: 1, means: "the function is not installed" },
-	CLI_AMBIGUOUS_SCOPE: { exit: 2, means: "the function is active in several scopes and none was named" },
 	CLI_BUG: { exit: 70, means: "an error that kfn did not foresee: our bug" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 

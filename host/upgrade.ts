@@ -3,14 +3,15 @@ import semver from "semver";
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
 import { change } from "./change.ts";
-import { HostError } from "./errors.ts";
+import { codeOf, HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
-import type { OnStep } from "./host.ts";
+import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { recover, runnable } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { parseScope } from "./scope.ts";
+import { openStored } from "./store.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface UpgradeRequest {
@@ -38,7 +39,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	if (older.length === 0) return unchangedReport(current, `upgrade ${name} ${version}`, recovery);
 	return change(lock, {
 		reason: `upgrade ${name} ${from} → ${version}`,
-		functions: mergeFunctions(current.functions, replacements(older, bundle)),
+		functions: mergeFunctions(current.functions, replacements(lock.host, older, bundle)),
 		bundles: [bundle],
 		required: requiredOf(lock, current, older, request.scope !== undefined),
 		recovery,
@@ -87,21 +88,40 @@ function isOlder(entry: PlanFunction, bundle: Bundle): boolean {
 	return true;
 }
 
-function replacements(older: readonly PlanFunction[], bundle: Bundle): Map<string, PlanFunction | null> {
+function replacements(
+	host: Host,
+	older: readonly PlanFunction[],
+	bundle: Bundle,
+): Map<string, PlanFunction | null> {
 	const changes = new Map<string, PlanFunction | null>();
 	for (const entry of older) {
-		const next = planFunctionOf(bundle, entry.scope, carriedConfig(entry.config, bundle));
+		const next = planFunctionOf(bundle, entry.scope, carriedConfig(host, entry, bundle));
 		changes.set(keyOf(entry), null);
 		changes.set(keyOf(next), next);
 	}
 	return changes;
 }
 
-/** Parameters that the new version still has keep the values that they have now. */
-function carriedConfig(config: Config, bundle: Bundle): Config {
+/** Parameters that somebody set, and that the new version still has, keep their values; defaults are the new version's. */
+function carriedConfig(host: Host, entry: PlanFunction, bundle: Bundle): Config {
+	const before = declaredBefore(host, entry);
+	const isDefault = (name: string, value: unknown) =>
+		before !== undefined && JSON.stringify(before[name]?.default) === JSON.stringify(value);
 	return Object.fromEntries(
-		Object.entries(config).filter(([name]) => Object.hasOwn(bundle.manifest.config, name)),
+		Object.entries(entry.config).filter(
+			([name, value]) => Object.hasOwn(bundle.manifest.config, name) && !isDefault(name, value),
+		),
 	);
+}
+
+/** What the active bundle declares; undefined where the store cannot say, for an upgrade must be possible then, too. */
+function declaredBefore(host: Host, entry: PlanFunction): Bundle["manifest"]["config"] | undefined {
+	try {
+		return openStored(host, entry.bundle.sha256, entry.bundle.manifestSha256).manifest.config;
+	} catch (error) {
+		if (!codeOf(error).startsWith("HOST_STORE_")) throw error;
+		return undefined;
+	}
 }
 
 /** A scope that was named must take the upgrade; of "everywhere", those whose namespace is there, if any is. */

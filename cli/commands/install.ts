@@ -1,4 +1,4 @@
-import { Args } from "@oclif/core";
+import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
 import { registryFlag, scopeFlag } from "../flags.ts";
 
@@ -8,12 +8,19 @@ export class Install extends KfnCommand {
 		"<%= config.bin %> install flow-dissector",
 		"<%= config.bin %> install flow-dissector@^1.0 --scope netns:/run/netns/blue",
 		"<%= config.bin %> install ./flow-dissector-1.0.1.kfn",
+		"<%= config.bin %> install flow-dissector --set vxlan_ports=4789 --set patch=pppoe-pfc",
 	];
 	static override args = {
 		bundle: Args.string({ required: true, description: "NAME[@RANGE] from the registry, or a .kfn file" }),
 	};
 	static override flags = {
 		scope: scopeFlag(),
+		set: Flags.string({
+			multiple: true,
+			default: [],
+			helpValue: "NAME=VALUE",
+			description: "a parameter of the function; lists are separated by commas",
+		}),
 		registry: registryFlag(),
 	};
 
@@ -23,6 +30,7 @@ export class Install extends KfnCommand {
 		return install(this.context(flags), {
 			request: args.bundle,
 			scope: flags.scope,
+			set: flags.set,
 			registry: flags.registry,
 		});
 	}

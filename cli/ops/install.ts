@@ -1,5 +1,8 @@
 // kfn install: fetch, verify, preflight, attach. The order, and what a crash in between means, is host/'s.
 
+import { openBundle } from "#bundle/bundle.ts";
+import { parseConfigWords } from "#bundle/config-text.ts";
+import type { Manifest } from "#bundle/manifest-shape.ts";
 import { install as installBundle } from "#host/install.ts";
 import { withLock } from "#host/lock.ts";
 import { fetchBundle } from "../client/fetch-bundle.ts";
@@ -10,15 +13,28 @@ import { changeOutput } from "../output/change.ts";
 
 export async function install(
 	context: Context,
-	input: { request: string; scope: string | undefined; registry: string | undefined },
+	input: {
+		request: string;
+		scope: string | undefined;
+		registry: string | undefined;
+		/** Parameters, NAME=VALUE. */
+		set: readonly string[];
+	},
 ): Promise<Output> {
 	const { archive } = await fetchBundle(context, input.request, input.registry);
+	const config = input.set.length === 0 ? {} : parseConfigWords(await declaredBy(archive), input.set);
 	const report = await withLock(openContextHost(context), "install", (lock) =>
 		installBundle(lock, {
 			bundle: archive,
+			config,
 			...(input.scope === undefined ? {} : { scope: input.scope }),
 			onStep: context.onStep,
 		}),
 	);
 	return changeOutput(report);
+}
+
+/** The parameters that a bundle declares: unverified, good for reading words only; host/ verifies and checks values. */
+async function declaredBy(archive: Uint8Array): Promise<Manifest["config"]> {
+	return (await openBundle(archive)).manifest.config;
 }
