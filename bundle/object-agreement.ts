@@ -1,4 +1,6 @@
 // Holds objects against the manifest: programs, digests, note, license, maps. Either the two say the same or the bundle is refused.
+
+import { configMismatch } from "./config-immediates.ts";
 import { sha256 } from "./digest.ts";
 import { type ElfObject, type ElfProgram, readElf } from "./elf.ts";
 import { BundleError } from "./errors.ts";
@@ -69,6 +71,13 @@ function checkPrograms(variant: Variant, elf: ElfObject): void {
 	}
 }
 
+function checkConfig(manifest: Manifest, variant: Variant, elf: ElfObject): void {
+	for (const program of elf.programs) {
+		const what = configMismatch(program.insns, manifest.config);
+		if (what !== undefined) mismatch(variant.object, what, { program: program.name, field: "config" });
+	}
+}
+
 function checkNote(manifest: Manifest, variant: Variant, elf: ElfObject): void {
 	if (elf.note === undefined) mismatch(variant.object, "it has no .note.kfn");
 	parseNote(elf.note);
@@ -91,6 +100,7 @@ export function checkObjects(manifest: Manifest, files: ReadonlyMap<string, Uint
 	for (const variant of manifest.variants) {
 		const elf = open(variant.object, files.get(variant.object));
 		checkPrograms(variant, elf);
+		checkConfig(manifest, variant, elf);
 		checkNote(manifest, variant, elf);
 		checkObjectLicence(manifest.license, variant.object, elf.license);
 		const lost = manifest.state.find((state) => !elf.maps.includes(state.map));
