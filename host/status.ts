@@ -1,5 +1,6 @@
 // What runs here and whether it is what should run (design §10). Takes no lock; refuses to call a host good that it could not look at.
 
+import type { Config } from "#bundle/config.ts";
 import { type Drift, driftOf, isRunning, type Views } from "./drift.ts";
 import { codeOf, HostError, LoaderError } from "./errors.ts";
 import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
@@ -33,6 +34,8 @@ export interface StatusFunction {
 	readonly version: string;
 	readonly tag: string;
 	readonly sha256: string;
+	/** Every parameter with its effective value. */
+	readonly config: Config;
 	readonly configDigest: string;
 	/** Who checked the bytes that run; null before the loader did. */
 	readonly verified: "kernel" | "loader" | null;
@@ -129,6 +132,7 @@ function statusFunction(views: Views, entry: PlanFunction): StatusFunction {
 		version: entry.bundle.version,
 		tag: entry.tag,
 		sha256: entry.bundle.sha256,
+		config: entry.config,
 		configDigest: entry.configDigest,
 		verified: applied?.verified ?? null,
 		running: isRunning(views, entry),

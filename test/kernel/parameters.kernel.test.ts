@@ -61,6 +61,10 @@ test("a parameter reaches the program, survives an upgrade, and is part of what 
 	expect(await flowOf(world)).toEqual(INNER);
 	await done("upgrade", "flow-dissector@1.0.1");
 	expect(await flowOf(world)).toEqual(INNER);
+	const { functions } = JSON.parse((await world.kfn("status", "--json")).stdout) as {
+		functions: { version: string; config: Record<string, unknown> }[];
+	};
+	expect(functions).toMatchObject([{ version: "1.0.1", config: { vxlan_ports: [4789, 8472], patch: [] } }]);
 	await done("rollback");
 	expect(await flowOf(world)).toEqual(INNER);
 	await done("install", "flow-dissector@1.0.0", ...at, "--set", "vxlan_ports=");
