@@ -116,10 +116,9 @@ export function describeError(error: unknown): { document: ErrorDocument; exit: 
 
 function usage(error: Error): Coded {
 	// The parser appends its help line; one short line is enough, the hint says where the rest is.
-	const message = error.message
-		.split("\nSee more help")[0]!
-		.trim()
-		.replace(/\s*\n\s*/g, " ");
+	// Nor its note on flags with several values: ours take one value each, as often as they are given.
+	const [first] = error.message.split(/\n+(?:See more help|Note: --)/);
+	const message = first!.trim().replace(/\s*\n\s*/g, " ");
 	return { code: "CLI_USAGE", message, hint: "kfn COMMAND --help shows what it takes", exit: 2 };
 }
 

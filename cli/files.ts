@@ -8,16 +8,18 @@ import { CliError } from "./errors.ts";
 
 const READ_LIMIT = 32 * 1024 * 1024;
 
-/** Reads a whole file of at most `limit` bytes. */
+/** Reads a whole file of at most `limit` bytes; never more, whatever size it claims (a device claims none and never ends). */
 export async function readInput(path: string, limit = READ_LIMIT): Promise<Uint8Array> {
 	const file = await open(path, "r");
-	try {
-		const { size } = await file.stat();
-		if (size <= limit) return await file.readFile();
-		throw new CliError("CLI_FILE_UNREADABLE", `${path} is larger than the ${limit} bytes it may be`);
-	} finally {
-		await file.close();
+	const chunks: Buffer[] = [];
+	let size = 0;
+	// `end` is inclusive: one byte more than may be there tells the two cases apart.
+	for await (const chunk of file.createReadStream({ start: 0, end: limit })) {
+		chunks.push(chunk as Buffer);
+		size += (chunk as Buffer).length;
 	}
+	if (size <= limit) return Buffer.concat(chunks);
+	throw new CliError("CLI_FILE_UNREADABLE", `${path} is larger than the ${limit} bytes it may be`);
 }
 
 /**

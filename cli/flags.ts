@@ -12,4 +12,4 @@ export const registryFlag = () =>
 	Flags.string({ description: "registry's address [env: KFN_REGISTRY]", helpValue: "URL" });
 
 export const keyFlag = (options: { description: string }) =>
-	Flags.string({ ...options, multiple: true, default: [], helpValue: "FILE" });
+	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, default: [], helpValue: "FILE" });

@@ -17,6 +17,7 @@ export class Install extends KfnCommand {
 		scope: scopeFlag(),
 		set: Flags.string({
 			multiple: true,
+			multipleNonGreedy: true,
 			default: [],
 			helpValue: "NAME=VALUE",
 			description: "a parameter of the function; lists are separated by commas",

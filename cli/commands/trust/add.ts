@@ -7,7 +7,12 @@ export class TrustAdd extends KfnCommand {
 		names: Args.string({ required: true, description: "bundle name, or a prefix and *" }),
 	};
 	static override flags = {
-		key: Flags.string({ required: true, multiple: true, description: "public key file" }),
+		key: Flags.string({
+			required: true,
+			multiple: true,
+			multipleNonGreedy: true,
+			description: "public key file",
+		}),
 		threshold: Flags.integer({
 			min: 1,
 			description: "how many of the keys must have signed; 1 for a new name",

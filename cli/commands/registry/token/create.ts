@@ -9,6 +9,7 @@ export class RegistryTokenCreate extends KfnCommand {
 		names: Flags.string({ default: "*", description: "bundle name, or a prefix and *" }),
 		verb: Flags.string({
 			multiple: true,
+			multipleNonGreedy: true,
 			options: ["publish", "yank", "read"],
 			default: ["publish"],
 			description: "what it may do",
