@@ -7,6 +7,9 @@ import { CliError } from "../errors.ts";
 
 const run = promisify(execFile);
 const OUTPUT_LIMIT = 4 * 1024 * 1024;
+const COMPILE_MS = 60_000;
+/** No CPATH, no CCC_OVERRIDE_OPTIONS, and none of the publisher's secrets. */
+const ENVIRONMENT = { PATH: process.env["PATH"], LC_ALL: "C" };
 
 /** The flags of every build. No -D, no -I: what decides the behaviour stands in the tagged files alone. */
 export const FLAGS: readonly string[] = [
@@ -65,7 +68,9 @@ async function clang(compiler: Compiler, args: string[], cwd: string): Promise<s
 		const { stdout } = await run(compiler.path, args, {
 			cwd,
 			maxBuffer: OUTPUT_LIMIT,
-			env: { ...process.env, LC_ALL: "C" },
+			env: ENVIRONMENT,
+			timeout: COMPILE_MS,
+			killSignal: "SIGKILL",
 		});
 		return stdout;
 	} catch (cause) {
@@ -89,7 +94,7 @@ export async function compile(
 	await clang(compiler, [...flags, "-c", unit.source, "-o", unit.object], cwd);
 }
 
-/** The files that `source` includes, as the compiler resolves them (make rule of -MM), relative to `cwd`. */
+/** The files that `source` includes, as the compiler resolves them (make rule of -M, system headers included), relative to `cwd`. */
 export async function includedFiles(
 	compiler: Compiler,
 	flags: readonly string[],
@@ -99,7 +104,7 @@ export async function includedFiles(
 ): Promise<string[]> {
 	const rule = await clang(
 		compiler,
-		[...flags, ...includes.flatMap((dir) => ["-I", dir]), "-MM", source],
+		[...flags, ...includes.flatMap((dir) => ["-I", dir]), "-M", source],
 		cwd,
 	);
 	const files = rule.slice(rule.indexOf(":") + 1).replaceAll("\\\n", " ");

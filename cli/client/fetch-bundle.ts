@@ -1,7 +1,10 @@
 // From what the user typed to the bytes of a bundle: a file, or a version that a registry lists. Digests are checked
 // here; signatures by the host, on the bytes that it stores.
 
+import { openBundle } from "#bundle/bundle.ts";
+import type { IndexVersion } from "#registry/api/wire.ts";
 import type { Context } from "../context.ts";
+import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
 import { openRegistryClient } from "./registry.ts";
 import { parseRequest, selectVersion } from "./select.ts";
@@ -36,5 +39,18 @@ export async function fetchVersion(
 	context.onStep({ step: "reading index", detail: name });
 	const version = selectVersion(await source.index(name), range);
 	context.onStep({ step: "downloading", detail: `${name} ${version.version}` });
-	return { archive: await source.blob(version.sha256, version.size), from: source.description };
+	const archive = await source.blob(version.sha256, version.size);
+	await demandIndexed(archive, name, version);
+	return { archive, from: source.description };
+}
+
+/** A lying index would otherwise choose the bundle: an old version, or another name that is trusted too. */
+async function demandIndexed(archive: Uint8Array, name: string, indexed: IndexVersion): Promise<void> {
+	const { manifest, manifestDigest } = await openBundle(archive);
+	const same = manifest.name === name && manifest.version === indexed.version;
+	if (same && manifest.tag.value === indexed.tag && manifestDigest === indexed.manifestSha256) return;
+	throw new CliError("CLI_DOWNLOAD_DIGEST", "the registry sent another bundle than its index names", {
+		hint: "nothing was installed; the registry, or something in between, is broken or lying",
+		details: { asked: `${name} ${indexed.version}`, got: `${manifest.name} ${manifest.version}` },
+	});
 }
