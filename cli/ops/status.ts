@@ -12,12 +12,14 @@ export async function status(context: Context): Promise<Output> {
 		`${f.function}/${f.abi}`,
 		f.scope,
 		`${f.bundle} ${f.version}`,
-		f.running ? "running" : "NOT RUNNING",
+		f.running === null ? "unknown" : f.running ? "running" : "NOT RUNNING",
 		`verified: ${f.verified}`,
 		f.tag,
 	]);
 	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
+	const unseen =
+		document.unseen === null ? [] : [`cannot look: ${document.unseen.message} [${document.unseen.code}]`];
 	const head = `generation ${document.generation}, ${document.health}`;
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
-	return { json: document, text: [head, ...table, ...drift].join("\n") };
+	return { json: document, text: [head, ...table, ...unseen, ...drift].join("\n") };
 }
