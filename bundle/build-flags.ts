@@ -14,7 +14,7 @@ const ALLOWED = [
 	/^-(g|nostdinc|mlittle-endian)$/,
 	/^-std=(c|gnu)(11|17|23|2x)$/,
 	/^-W[a-z0-9-]+$/,
-	/^-f(no-)?[a-z][a-z-]*$/,
+	/^-fno-(ident|builtin|stack-protector|asynchronous-unwind-tables)$/,
 	/^-f(file|debug)-(compilation-dir|prefix-map)=[A-Za-z0-9._/=-]*$/,
 ];
 const NEVER =
