@@ -1,4 +1,4 @@
-// Three projects: `fast` (no root, no kernel, under a minute), `slow` (the same, but longer: sessions and kills at every
+// Three projects: `fast` (no root, no kernel, about a minute), `slow` (the same, but longer: sessions and kills at every
 // write) and `kernel` (root, namespaces, a real BPF kernel). `npm test` runs all three.
 import { defineConfig } from "vitest/config";
 

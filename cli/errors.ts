@@ -100,14 +100,19 @@ function systemFailure(error: unknown): Coded | undefined {
 	};
 }
 
+/** Printable, and on one line: a registry's text must not look like a line of ours. */
+function oneLine(text: string): string {
+	return printable(text).replace(/[\t\n]+/g, " ");
+}
+
 /** Turns anything thrown into the document and exit code of design §10 and style.md. */
 export function describeError(error: unknown): { document: ErrorDocument; exit: number } {
 	const coded = isCoded(error) ? error : isUsage(error) ? usage(error) : (systemFailure(error) ?? bug(error));
 	const document: ErrorDocument = {
 		error: {
 			code: coded.code,
-			message: printable(coded.message),
-			...(coded.hint === undefined ? {} : { hint: printable(coded.hint) }),
+			message: oneLine(coded.message),
+			...(coded.hint === undefined ? {} : { hint: oneLine(coded.hint) }),
 			details: coded.details ?? {},
 		},
 	};
