@@ -1,5 +1,6 @@
 // kfn key: makes and shows publisher keys. Refuses to overwrite a key and to write one unencrypted.
 
+import { unlink } from "node:fs/promises";
 import { generateKeyPair } from "#signing/ed25519.ts";
 import { formatPublicKeyFile, type PublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
 import { encryptSecretKey, publicKeyOfSecretFile } from "#signing/secret-key-file.ts";
@@ -18,8 +19,14 @@ export async function generateKey(
 	const secret = await generateKeyPair(input.comment);
 	const text = await encryptSecretKey(secret, passphrase);
 	const publicFile = `${input.out}.pub`;
-	await writeOutput(input.out, text, { overwrite: false, mode: 0o600 });
+	// The public file first: a failure must not leave a secret key behind that nobody knows of.
 	await writeOutput(publicFile, formatPublicKeyFile(secret.publicKey), { overwrite: false });
+	try {
+		await writeOutput(input.out, text, { overwrite: false, mode: 0o600 });
+	} catch (error) {
+		await unlink(publicFile);
+		throw error;
+	}
 	return {
 		json: { ...keyDocument(secret.publicKey), secretFile: input.out, publicFile },
 		text: [
