@@ -1,6 +1,8 @@
 // The command line's own errors, and the one place where any error becomes a code, a message, a hint and an exit
 // code. Refuses to print what it was not told is safe: control characters and credentials are taken out.
 
+import { oneLine, printableValue } from "./printable.ts";
+
 export const CLI_ERRORS = {
 	CLI_USAGE: { exit: 2, means: "a flag or an argument is unknown, missing or malformed" },
 	CLI_FILE_UNREADABLE: { exit: 1, means: "a file named on the command line cannot be read" },
@@ -73,15 +75,6 @@ function isUsage(error: unknown): error is Error {
 	return error instanceof Error && (error as { oclif?: { exit?: number } }).oclif?.exit !== undefined;
 }
 
-/** Control characters out, credentials out: text from outside may be printed after this. */
-export function printable(text: string): string {
-	return text
-		.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
-		.replace(/kfn_[A-Za-z0-9_-]{43}/g, "kfn_…")
-		.replace(/(kfn-ed25519-seed) [A-Za-z0-9+/=]+/g, "$1 …")
-		.replace(/(\w+:\/\/)[^\s/@]+@/g, "$1…@");
-}
-
 function systemFailure(error: unknown): Coded | undefined {
 	const { code, path, message } = error as NodeJS.ErrnoException;
 	if (code === "EACCES" || code === "EPERM") {
@@ -100,11 +93,6 @@ function systemFailure(error: unknown): Coded | undefined {
 	};
 }
 
-/** Printable, and on one line: a registry's text must not look like a line of ours. */
-function oneLine(text: string): string {
-	return printable(text).replace(/[\t\n]+/g, " ");
-}
-
 /** Turns anything thrown into the document and exit code of design §10 and style.md. */
 export function describeError(error: unknown): { document: ErrorDocument; exit: number } {
 	const coded = isCoded(error) ? error : isUsage(error) ? usage(error) : (systemFailure(error) ?? bug(error));
@@ -113,7 +101,7 @@ export function describeError(error: unknown): { document: ErrorDocument; exit: 
 			code: coded.code,
 			message: oneLine(coded.message),
 			...(coded.hint === undefined ? {} : { hint: oneLine(coded.hint) }),
-			details: coded.details ?? {},
+			details: printableValue(coded.details ?? {}) as ErrorDocument["error"]["details"],
 		},
 	};
 	return { document, exit: coded.exit };
@@ -129,7 +117,7 @@ function usage(error: Error): Coded {
 
 function bug(error: unknown): Coded {
 	const text = error instanceof Error ? error.message : String(error);
-	const stack = error instanceof Error ? printable(error.stack ?? "") : "";
+	const stack = error instanceof Error ? (error.stack ?? "") : "";
 	return {
 		code: "CLI_BUG",
 		message: text,

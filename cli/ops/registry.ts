@@ -3,8 +3,8 @@
 import { serve, type TokenVerb, tokenCreate, tokenList, tokenRevoke } from "#registry/main.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
-import { printable } from "../errors.ts";
 import { columns } from "../output/columns.ts";
+import { printable } from "../printable.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -1,6 +1,6 @@
 // Plain columns for a terminal: left-aligned, two spaces between, nothing after the last. Every cell is made printable.
 
-import { printable } from "../errors.ts";
+import { printable } from "../printable.ts";
 
 /** Lays rows out in columns as wide as their widest cell; returns lines joined by \n. */
 export function columns(rows: readonly (readonly string[])[]): string {
