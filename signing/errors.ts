@@ -18,6 +18,24 @@ export const SIGNING_ERRORS = {
 	SIGNATURE_TOO_MANY: { exit: 1, means: "one more signature would not fit into the signature file" },
 	PUBLISHERS_MALFORMED: { exit: 3, means: "the file of trusted publishers breaks its format" },
 	PUBLISHERS_NO_MATCH: { exit: 3, means: "no trusted publisher may sign this name" },
+	SIGNATURE_REVOKED_KEY: {
+		exit: 3,
+		means: "a listed signature is of a revoked key, whose publisher does not vouch for this manifest",
+	},
+	TRUST_EXPIRED: {
+		exit: 3,
+		means: "the registry's metadata has expired: it is withheld, or nobody renews it",
+	},
+	TRUST_ROLLBACK: { exit: 3, means: "the registry shows older metadata than this host has trusted" },
+	TRUST_SIGNATURES: { exit: 3, means: "metadata is not signed by enough of the keys that must sign it" },
+	TRUST_MISMATCH: { exit: 3, means: "metadata or a target is not the one that the signed metadata names" },
+	TRUST_TOO_LARGE: { exit: 3, means: "the registry sends more bytes than it may" },
+	TRUST_MALFORMED: { exit: 3, means: "metadata breaks its format" },
+	TRUST_KEY_POLICY: {
+		exit: 3,
+		means: "metadata relies on keys that kfn's policy does not take: Ed25519 only",
+	},
+	TRUST_NO_TARGET: { exit: 1, means: "the registry's metadata lists no such file" },
 	KEY_MALFORMED: { exit: 1, means: "the text is not a key in the format of its kind" },
 	KEY_ID_MISMATCH: { exit: 3, means: "a key id is not the digest of the key that it stands beside" },
 	KEY_WEAK: {

@@ -1,0 +1,10 @@
+// Expiry times as TUF spells them (§4.2: ISO 8601, UTC, whole seconds). Refuses to look at a clock.
+
+/** `YYYY-MM-DDTHH:MM:SSZ`, `days` after `now`; fractions of a second are dropped. */
+export function expiryAfter(now: Date, days: number): string {
+	return tufTime(new Date(now.getTime() + days * 86_400_000));
+}
+
+export function tufTime(date: Date): string {
+	return `${date.toISOString().slice(0, 19)}Z`;
+}
