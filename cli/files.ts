@@ -46,7 +46,12 @@ export async function writeOutput(
 		await unlink(temporary).catch(() => {});
 		throw error;
 	}
-	const folder = await open(dirname(path), "r");
+	await syncFolder(dirname(path));
+}
+
+/** Makes the names in a folder as durable as the files that they name. */
+export async function syncFolder(path: string): Promise<void> {
+	const folder = await open(path, "r");
 	try {
 		await folder.sync();
 	} finally {
