@@ -3,10 +3,15 @@
 
 /** Decodes exactly `length` bytes; undefined when the text is not their one spelling. */
 export function decodeBase64(text: string, length: number): Uint8Array | undefined {
+	const bytes = decodeBase64OfAnyLength(text);
+	return bytes?.byteLength === length ? bytes : undefined;
+}
+
+/** Decodes what may have any length; undefined when the text is not the one spelling of any bytes. */
+export function decodeBase64OfAnyLength(text: string): Uint8Array | undefined {
 	const bytes = Buffer.from(text, "base64");
 	// Encoding again is the check: "QQ==" and "QR==" decode alike, and a signature must not have two spellings.
-	if (bytes.length !== length || bytes.toString("base64") !== text) return undefined;
-	return new Uint8Array(bytes);
+	return bytes.toString("base64") === text ? new Uint8Array(bytes) : undefined;
 }
 
 /** The one spelling that {@link decodeBase64} takes. */

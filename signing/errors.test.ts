@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { plain, SIGNING_ERRORS, SigningError } from "./errors.ts";
 
 test("every code is thrown somewhere in this folder", async () => {
-	const names = (await readdir(import.meta.dirname)).filter(
+	const names = (await readdir(import.meta.dirname, { recursive: true })).filter(
 		(name) => /(?<!\.test)\.ts$/.test(name) && name !== "errors.ts",
 	);
 	const sources = await Promise.all(names.map((name) => readFile(join(import.meta.dirname, name), "utf8")));

@@ -49,6 +49,22 @@ export const SIGNING_ERRORS = {
 	},
 	KEY_WRONG_PASSPHRASE: { exit: 1, means: "the passphrase is wrong, or the secret key file was changed" },
 	KEY_PASSPHRASE_UNUSABLE: { exit: 2, means: "the passphrase is empty, too long or not well-formed Unicode" },
+	LOG_CHECKPOINT_MALFORMED: { exit: 3, means: "a log's checkpoint is not in the form of a signed tree head" },
+	LOG_ORIGIN: { exit: 3, means: "the checkpoint is of another log than the trusted one" },
+	LOG_SIGNATURE: {
+		exit: 3,
+		means: "the log's key did not sign the checkpoint, or a signature of its or a witness's key does not fit",
+	},
+	LOG_QUORUM: {
+		exit: 3,
+		means: "fewer witnesses cosigned the checkpoint than the registry's targets ask for",
+	},
+	LOG_TRUNCATED: { exit: 3, means: "the log has fewer entries than this host saw before" },
+	LOG_FORKED: { exit: 3, means: "the log does not begin with the entries that this host saw before" },
+	LOG_TILE: { exit: 3, means: "a tile or a bundle of entries is not part of the signed log" },
+	LOG_NOT_INCLUDED: { exit: 3, means: "the log does not hold this entry" },
+	LOG_PROOF_MALFORMED: { exit: 3, means: "the file is not an inclusion proof in the form of tlog-proof" },
+	LOG_ENTRY_MALFORMED: { exit: 3, means: "a log entry is not in its one spelling, or of an unknown type" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 
 export type SigningErrorCode = keyof typeof SIGNING_ERRORS;
