@@ -1,7 +1,7 @@
 // Appending to a log as its tiles: which tiles a new entry changes, and what they then hold. Refuses to store anything:
 // registry/log/ keeps one row a tile, of which a narrower partial tile is the beginning.
-import { rootOfHashes } from "./merkle.ts";
-import { hashesOfTile, TILE_WIDTH } from "./tile.ts";
+import { HASH_BYTES, rootOfHashes } from "./merkle.ts";
+import { demandWidth, hashesOfTile, TILE_WIDTH } from "./tile.ts";
 
 export interface GrownTile {
 	readonly level: number;
@@ -23,10 +23,11 @@ export async function appendLeaf(
 	let hash = leaf;
 	for (let level = 0, before = size; ; level++, before = Math.floor(before / TILE_WIDTH)) {
 		const [index, width] = [Math.floor(before / TILE_WIDTH), before % TILE_WIDTH];
-		const old = width === 0 ? [] : hashesOfTile(await tile(level, index), { level, index, width });
-		const hashes = [...old, hash];
-		grown.push({ level, index, bytes: new Uint8Array(Buffer.concat(hashes)) });
-		if (hashes.length < TILE_WIDTH) return grown;
-		hash = rootOfHashes(hashes);
+		const bytes = new Uint8Array((width + 1) * HASH_BYTES);
+		if (width > 0) bytes.set(demandWidth(await tile(level, index), { level, index, width }));
+		bytes.set(hash, width * HASH_BYTES);
+		grown.push({ level, index, bytes });
+		if (width + 1 < TILE_WIDTH) return grown;
+		hash = rootOfHashes(hashesOfTile(bytes, { level, index, width: TILE_WIDTH }));
 	}
 }

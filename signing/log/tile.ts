@@ -61,11 +61,15 @@ export function tileWidth(level: number, index: number, size: number): number {
 	return Math.max(0, Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH));
 }
 
+/** The bytes of a tile, when they are `width` hashes; else LOG_TILE. */
+export function demandWidth(bytes: Uint8Array, name: TileName): Uint8Array {
+	if (bytes.byteLength === name.width * HASH_BYTES) return bytes;
+	throw wrongTile(name, `it has ${bytes.byteLength} bytes instead of ${name.width * HASH_BYTES}`);
+}
+
 /** The tile's hashes; LOG_TILE when it is not `width` of them. */
 export function hashesOfTile(bytes: Uint8Array, name: TileName): Uint8Array[] {
-	if (bytes.byteLength !== name.width * HASH_BYTES) {
-		throw wrongTile(name, `it has ${bytes.byteLength} bytes instead of ${name.width * HASH_BYTES}`);
-	}
+	demandWidth(bytes, name);
 	return Array.from({ length: name.width }, (_, at) => bytes.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES));
 }
 
