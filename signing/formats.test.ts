@@ -13,8 +13,14 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { secretKeyOfSeed } from "./ed25519.ts";
 import { SIGNING_ERRORS } from "./errors.ts";
+import { openCheckpoint } from "./log/checkpoint.ts";
+import { parseLogEntry, serializeLogEntry } from "./log/entry.ts";
+import { formatVerifierKey, parseVerifierKey } from "./log/note.ts";
+import { openProof, parseProof, serializeProof } from "./log/proof.ts";
+import { tilePath, tileWidth } from "./log/tile.ts";
 import { formatPublicKey, parsePublicKey } from "./public-key.ts";
 import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
+import { logTrustOf, parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, serializeSignatureFile } from "./signature-file.ts";
 import { verifyManifest } from "./verify.ts";
@@ -28,9 +34,17 @@ const SEEDS = [
 let keys: string;
 let signatures: string;
 let publishers: string;
+let log: string;
 beforeAll(async () => {
 	const page = (name: string) => readFile(join(import.meta.dirname, "../docs/formats", `${name}.md`), "utf8");
-	[keys, signatures, publishers] = await Promise.all([page("keys"), page("signatures"), page("publishers")]);
+	[keys, signatures, publishers, log] = await Promise.all(
+		["keys", "signatures", "publishers", "log"].map(page) as [
+			Promise<string>,
+			Promise<string>,
+			Promise<string>,
+			Promise<string>,
+		],
+	);
 });
 
 describe("keys.md", () => {
@@ -117,9 +131,97 @@ describe("publishers.md", () => {
 	});
 });
 
+describe("log.md", () => {
+	const sha256 = (...parts: Uint8Array[]) => createHash("sha256").update(Buffer.concat(parts)).digest();
+
+	test("the entries are what is logged, and their tree is the checkpoint's", () => {
+		const lines = example(log, "entries").trimEnd().split("\n");
+		for (const line of lines) {
+			expect(Buffer.from(serializeLogEntry(parseLogEntry(Buffer.from(line)))).toString()).toBe(line);
+		}
+		// RFC 6962 §2.1 by hand, for four leaves.
+		const [a, b, c, d] = lines.map((line) => sha256(Buffer.of(0), Buffer.from(line))) as [
+			Buffer,
+			Buffer,
+			Buffer,
+			Buffer,
+		];
+		const root = sha256(Buffer.of(1), sha256(Buffer.of(1), a, b), sha256(Buffer.of(1), c, d));
+		expect(example(log, "checkpoint").split("\n").slice(1, 3)).toEqual(["4", root.toString("base64")]);
+	});
+
+	test("the verifier keys are those of their seeds, recomputed", () => {
+		for (const [name, type, seed] of [
+			["log-key", 1, SEEDS[0]],
+			["witness-key", 4, SEEDS[1]],
+		] as const) {
+			const line = example(log, name).trimEnd();
+			expect(formatVerifierKey(parseVerifierKey(line))).toBe(line);
+			const material = Buffer.concat([Buffer.of(type), rawPublicKey(seed)]);
+			const [owner] = line.split("+");
+			const id = sha256(Buffer.from(`${owner}\n`), material)
+				.subarray(0, 4)
+				.toString("hex");
+			expect(line).toBe(`${owner}+${id}+${material.toString("base64")}`);
+		}
+	});
+
+	test("the checkpoint opens with kfn/registry.json, and OpenSSL takes both signatures", async () => {
+		const document = example(log, "registry.json");
+		const trust = logTrustOf(parseRegistryDocument(Buffer.from(document)))!;
+		expect(
+			Buffer.from(serializeRegistryDocument(parseRegistryDocument(Buffer.from(document)))).toString(),
+		).toBe(document);
+		const checkpoint = await openCheckpoint(Buffer.from(example(log, "checkpoint")), trust);
+		expect(checkpoint).toMatchObject({ size: 4, cosigners: ["witness.example/one"] });
+		const [text = "", lines = ""] = example(log, "checkpoint").split("\n\n");
+		const [own, cosignature] = lines
+			.trimEnd()
+			.split("\n")
+			.map((line) => Buffer.from(line.split(" ")[2]!, "base64").subarray(4));
+		const time = cosignature!.readBigUInt64BE();
+		const cosigned = `cosignature/v1\ntime ${time}\n${text}\n`;
+		for (const [seed, signed, signature] of [
+			[SEEDS[0], `${text}\n`, own!],
+			[SEEDS[1], cosigned, cosignature!.subarray(8)],
+		] as const) {
+			expect(nodeVerify(null, Buffer.from(signed), createPublicKey(privateKey(seed)), signature)).toBe(true);
+		}
+	});
+
+	test("the proof proves the third entry, offline", async () => {
+		const trust = logTrustOf(parseRegistryDocument(Buffer.from(example(log, "registry.json"))))!;
+		const proved = await openProof(Buffer.from(example(log, "proof")), trust);
+		expect(Buffer.from(proved.entry).toString()).toBe(example(log, "entries").split("\n")[2]);
+		expect(Buffer.from(serializeProof(parseProof(Buffer.from(example(log, "proof"))))).toString()).toBe(
+			example(log, "proof"),
+		);
+	});
+
+	test("the paths in the table are those of the tiles", () => {
+		const paths = (size: number) =>
+			(["entries", 0, 1, 2] as const).flatMap((level) =>
+				Array.from({ length: 300 }, (_, index) => ({
+					level,
+					index,
+					width: tileWidth(level === "entries" ? 0 : level, index, size),
+				}))
+					.filter(({ width }) => width > 0)
+					.map(tilePath),
+			);
+		for (const [, size = "", listed = ""] of log.matchAll(/^\| ([\d,]+) entries \| (.*) \|$/gm)) {
+			const named = [...listed.matchAll(/`([^`]+)`/g)].map(([, path]) => path!);
+			expect(named.length).toBeGreaterThan(1);
+			expect(paths(Number(size.replace(",", "")))).toEqual(expect.arrayContaining(named));
+		}
+	});
+});
+
 test("every code that the pages name is in the table", () => {
 	const named = [
-		...`${keys}${signatures}${publishers}`.matchAll(/`((?:KEY|SIGNATURE|PUBLISHERS)_[A-Z_]*[A-Z])`/g),
+		...`${keys}${signatures}${publishers}${log}`.matchAll(
+			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST)_[A-Z_]*[A-Z])`/g,
+		),
 	];
 	expect(named.length).toBeGreaterThan(10);
 	for (const [, code] of named) expect(Object.keys(SIGNING_ERRORS)).toContain(code);

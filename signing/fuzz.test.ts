@@ -3,8 +3,15 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type SecretKey, secretKeyOfSeed } from "./ed25519.ts";
 import { SigningError } from "./errors.ts";
+import { type LogTrust, openCheckpoint, signCheckpoint } from "./log/checkpoint.ts";
+import { parseLogEntry, serializeLogEntry } from "./log/entry.ts";
+import { leafHash, rootOfHashes } from "./log/merkle.ts";
+import { formatVerifierKey, parseNote, parseVerifierKey, serializeNote, verifierKey } from "./log/note.ts";
+import { openProof, parseProof, serializeProof } from "./log/proof.ts";
+import { decodeEntries, encodeEntries, parseTilePath, tilePath } from "./log/tile.ts";
 import { formatPublicKey, parsePublicKey, parsePublicKeyFile } from "./public-key.ts";
 import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
+import { parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, parseSignatureFile, serializeSignatureFile } from "./signature-file.ts";
 import { verifyManifest } from "./verify.ts";
@@ -21,7 +28,22 @@ cipher: xchacha20poly1305 nonce=gm5ZQoc1VW+aXiXIVl5A6+fi7Km1wuMD
 secret: Yp7ICWS/jkhJY9DSOPSIOSwx6503ADmVpT1pIfwFNhFxoWSg+5nokPa0y9cuAqrZ
 `;
 
+/** C2SP signed-note's example. */
+const VERIFIER_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+const ENTRY = Buffer.from(
+	serializeLogEntry({
+		at: "2026-01-02T03:04:05.678Z",
+		type: "yank",
+		name: "gro",
+		version: "1.0.0",
+		sha256: "a".repeat(64),
+	}),
+);
+
 let line: string;
+let checkpoint: Buffer;
+let logTrust: LogTrust;
+let proof: Buffer;
 let seedLine: string;
 let signatures: Buffer;
 let publishers: Buffer;
@@ -31,6 +53,16 @@ beforeAll(async () => {
 	)) as [SecretKey, SecretKey];
 	line = formatPublicKey(one.publicKey);
 	seedLine = formatSeed(one);
+	const leaves = [leafHash(ENTRY), leafHash(Buffer.of(1)), leafHash(Buffer.of(2))] as const;
+	const head = { size: 3, root: rootOfHashes(leaves) };
+	logTrust = {
+		origin: "a.b/log",
+		key: verifierKey("a.b/log", "ed25519", one.publicKey),
+		witnesses: [],
+		quorum: 0,
+	};
+	checkpoint = Buffer.from(await signCheckpoint(logTrust.origin, head, one));
+	proof = Buffer.from(serializeProof({ entry: ENTRY, index: 0, hashes: leaves.slice(1), checkpoint }));
 	const unsigned = serializeSignatureFile([]);
 	signatures = Buffer.from(await addSignature(await addSignature(unsigned, one, MANIFEST), two, MANIFEST));
 	const entry = { names: ["gro", "acme-*"], threshold: 2, keys: [one.publicKey, two.publicKey] };
@@ -73,6 +105,66 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 			parsePublicKeyFile(text);
 		});
 		expect(outcomes).toEqual(expect.arrayContaining(["KEY_MALFORMED", "KEY_ID_MISMATCH", "value"]));
+	});
+
+	test("verifier keys and kfn/registry.json", async () => {
+		const keys = await fuzz(Buffer.from(VERIFIER_KEY), (bytes) => {
+			const text = bytes.toString("utf8");
+			expect(formatVerifierKey(parseVerifierKey(text))).toBe(text);
+		});
+		expect(keys).toEqual(expect.arrayContaining(["KEY_MALFORMED", "KEY_ID_MISMATCH", "value"]));
+		const document = {
+			origin: "example.com/foo",
+			log: { key: parseVerifierKey(VERIFIER_KEY) },
+			witnesses: [],
+			quorum: 0,
+		};
+		const documents = await fuzz(Buffer.from(serializeRegistryDocument(document)), (bytes) => {
+			expect(Buffer.from(serializeRegistryDocument(parseRegistryDocument(bytes)))).toEqual(bytes);
+		});
+		expect(documents).toEqual(expect.arrayContaining(["TRUST_MALFORMED", "KEY_MALFORMED", "value"]));
+	});
+
+	test("checkpoints", async () => {
+		const outcomes = await fuzz(checkpoint, async (bytes) => {
+			expect(Buffer.from(serializeNote(parseNote(bytes)))).toEqual(bytes);
+			await openCheckpoint(bytes, logTrust);
+			// What opens has the signed text; the cosignature of a key that is not asked for may be anything.
+			expect(parseNote(bytes).text).toBe(parseNote(checkpoint).text);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["LOG_CHECKPOINT_MALFORMED", "LOG_SIGNATURE", "LOG_ORIGIN"]),
+		);
+	});
+
+	test("inclusion proofs", async () => {
+		const outcomes = await fuzz(proof, async (bytes) => {
+			expect(Buffer.from(serializeProof(parseProof(bytes)))).toEqual(bytes);
+			const { entry, index } = await openProof(bytes, logTrust);
+			expect([Buffer.from(entry), index]).toEqual([ENTRY, 0]);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["LOG_PROOF_MALFORMED", "LOG_NOT_INCLUDED", "LOG_SIGNATURE"]),
+		);
+	});
+
+	test("log entries, entry bundles and tile paths", async () => {
+		const entries = await fuzz(ENTRY, (bytes) => {
+			expect(Buffer.from(serializeLogEntry(parseLogEntry(bytes)))).toEqual(bytes);
+		});
+		expect(entries).toEqual(expect.arrayContaining(["LOG_ENTRY_MALFORMED", "value"]));
+		const width = { level: "entries", index: 0, width: 3 } as const;
+		const bundles = await fuzz(Buffer.from(encodeEntries([ENTRY, Buffer.alloc(0), ENTRY])), (bytes) => {
+			expect(Buffer.from(encodeEntries(decodeEntries(bytes, width)))).toEqual(bytes);
+		});
+		expect(bundles).toEqual(expect.arrayContaining(["LOG_TILE", "value"]));
+		const paths = new Set<boolean>();
+		await fuzz(Buffer.from("tile/entries/x001/x234/067.p/112"), (bytes) => {
+			const name = parseTilePath(bytes.toString("utf8"));
+			paths.add(name === undefined);
+			if (name !== undefined) expect(tilePath(name)).toBe(bytes.toString("utf8"));
+		});
+		expect([...paths].sort()).toEqual([false, true]);
 	});
 
 	test("secret key files and seed lines", async () => {
