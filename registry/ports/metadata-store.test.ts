@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { temporaryFolder } from "../testing/server.ts";
-import type { AuditRecord, MetadataStore, TokenRecord, VersionRecord } from "./metadata-store.ts";
+import type {
+	AuditRecord,
+	MetadataStore,
+	TokenRecord,
+	TrustDocument,
+	TrustFile,
+	VersionRecord,
+} from "./metadata-store.ts";
 
 interface Instance {
 	/** Another connection to the same data, as a second process would have; also works after `store` was closed. */
@@ -69,6 +76,29 @@ const audit = (outcome: string): AuditRecord => ({
 	sha256: null,
 	outcome,
 });
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+const trustFile = (
+	role: string,
+	version: number,
+	text = `{"${role}":${version},"ü":"\\u0000 'x' \t"}`,
+): TrustFile => ({
+	role,
+	version,
+	expires: "2027-01-31T12:00:00Z",
+	bytes: utf8(text),
+});
+
+const trustDocument = (path: string, text: string): TrustDocument => ({
+	path,
+	sha256: Buffer.from(text).toString("hex").padEnd(64, "0").slice(0, 64),
+	bytes: utf8(text),
+});
+
+const T1 = "2026-01-01T00:00:00.000Z";
+const T2 = "2026-01-02T00:00:00.000Z";
+const T3 = "2026-01-03T00:00:00.000Z";
 
 describe.each(adapters)("metadata store on $name", ({ open }) => {
 	let instance: Instance;
@@ -210,6 +240,107 @@ describe.each(adapters)("metadata store on $name", ({ open }) => {
 			await store.transaction((tx) => tx.appendAudit(audit(outcome)));
 		const listed = await store.read((reads) => reads.listAudit(2));
 		expect(listed).toEqual([audit("three"), audit("two")]);
+	});
+
+	test("a role's highest version is its current one; those before stay readable, byte for byte", async () => {
+		const files = [trustFile("bin-0", 1), trustFile("bin-0", 2), trustFile("root", 1), trustFile("bin-1", 7)];
+		for (const file of files) {
+			expect(await store.transaction((tx) => tx.insertTrustFile(file, T1))).toBe(true);
+		}
+		await store.read(async (reads) => {
+			for (const file of files) expect(await reads.findTrustFile(file.role, file.version)).toEqual(file);
+			expect(await reads.currentTrustFile("bin-0")).toEqual(files[1]);
+			expect(await reads.currentTrustFile("bin-2")).toBeUndefined();
+			expect(await reads.findTrustFile("bin-0", 3)).toBeUndefined();
+			const { expires } = trustFile("x", 1);
+			expect(await reads.listRoles()).toEqual([
+				{ role: "bin-0", version: 2, expires },
+				{ role: "bin-1", version: 7, expires },
+				{ role: "root", version: 1, expires },
+			]);
+		});
+	});
+
+	test("a version of a role is written once: of many at once, exactly one wins", async () => {
+		const files = Array.from({ length: 20 }, (_, n) => trustFile("snapshot", 2, `${n}`));
+		await store.transaction((tx) => tx.insertTrustFile(trustFile("snapshot", 1), T1));
+		const won = await Promise.all(
+			files.map((file) => store.transaction((tx) => tx.insertTrustFile(file, T2))),
+		);
+		expect(won.filter(Boolean)).toHaveLength(1);
+		const stored = await store.read((reads) => reads.currentTrustFile("snapshot"));
+		expect(stored).toEqual(files[won.indexOf(true)]);
+	});
+
+	test("a document follows another at its path, and one that comes back is current again", async () => {
+		const put = (document: TrustDocument, at: string) =>
+			store.transaction((tx) => tx.putDocument(document, at));
+		const current = () => store.read((reads) => reads.currentDocument("a/index.json"));
+		const [first, second] = [
+			trustDocument("a/index.json", "first ü"),
+			trustDocument("a/index.json", "second"),
+		];
+		expect(await current()).toBeUndefined();
+		await put(first, T1);
+		await put(trustDocument("b/index.json", "first ü"), T1);
+		await put(first, T2);
+		expect(await current()).toEqual(first);
+		await put(second, T2);
+		expect(await current()).toEqual(second);
+		await store.read(async (reads) => {
+			expect(await reads.findDocument("a/index.json", first.sha256)).toEqual(first);
+			expect(await reads.findDocument("b/index.json", second.sha256)).toBeUndefined();
+		});
+		await put(first, T3);
+		expect(await current()).toEqual(first);
+		// The one that came back is not superseded any more; the one between is, since T3.
+		await store.transaction((tx) => tx.pruneTrust(T3));
+		expect(await store.read((reads) => reads.findDocument("a/index.json", second.sha256))).toEqual(second);
+		expect(await current()).toEqual(first);
+	});
+
+	test("pruning removes what was superseded before a time, and never a root or targets", async () => {
+		for (const role of ["root", "targets", "snapshot", "bin-0"]) {
+			await store.transaction((tx) => tx.insertTrustFile(trustFile(role, 1), T1));
+			await store.transaction((tx) => tx.insertTrustFile(trustFile(role, 2), T2));
+			await store.transaction((tx) => tx.insertTrustFile(trustFile(role, 3), T3));
+		}
+		const documents = ["one", "two", "three"].map((text) => trustDocument("a/index.json", text));
+		for (const [n, document] of documents.entries()) {
+			await store.transaction((tx) => tx.putDocument(document, [T1, T2, T3][n]!));
+		}
+		expect(await store.transaction((tx) => tx.pruneTrust(T2))).toBe(0);
+		expect(await store.transaction((tx) => tx.pruneTrust(T3))).toBe(3);
+		await store.read(async (reads) => {
+			const left = async (role: string) => {
+				const found = [1, 2, 3].map((version) => reads.findTrustFile(role, version));
+				return (await Promise.all(found)).map((file) => file?.version);
+			};
+			expect(await left("root")).toEqual([1, 2, 3]);
+			expect(await left("targets")).toEqual([1, 2, 3]);
+			expect(await left("snapshot")).toEqual([undefined, 2, 3]);
+			expect(await left("bin-0")).toEqual([undefined, 2, 3]);
+			const digests = documents.map(({ path, sha256 }) => reads.findDocument(path, sha256));
+			expect((await Promise.all(digests)).map(Boolean)).toEqual([false, true, true]);
+		});
+	});
+
+	test("trust metadata that a failed transaction wrote is gone with it", async () => {
+		await store.transaction((tx) => tx.insertTrustFile(trustFile("snapshot", 1), T1));
+		await store.transaction((tx) => tx.putDocument(trustDocument("a/index.json", "one"), T1));
+		const failure = store.transaction(async (tx) => {
+			await tx.insertTrustFile(trustFile("snapshot", 2), T2);
+			await tx.putDocument(trustDocument("a/index.json", "two"), T2);
+			expect((await tx.currentTrustFile("snapshot"))?.version).toBe(2);
+			throw new Error("no");
+		});
+		await expect(failure).rejects.toThrow("no");
+		await store.read(async (reads) => {
+			expect(await reads.currentTrustFile("snapshot")).toEqual(trustFile("snapshot", 1));
+			expect(await reads.listRoles()).toHaveLength(1);
+			expect(await reads.currentDocument("a/index.json")).toEqual(trustDocument("a/index.json", "one"));
+		});
+		expect(await store.transaction((tx) => tx.pruneTrust(T3))).toBe(0);
 	});
 
 	test("two connections write at once without losing anything", async () => {

@@ -1,4 +1,4 @@
-// Port of the registry's metadata: what was published, tokens, audit. Promises transactions and compare-and-swap.
+// Port of the registry's metadata: what was published, tokens, audit, trust. Promises transactions and compare-and-swap.
 // Refuses to know SQL, files or HTTP. The contract suite beside it runs on every adapter.
 
 /** One published version. All fields but the last three never change once inserted. */
@@ -49,6 +49,29 @@ export interface AuditRecord {
 	readonly outcome: string;
 }
 
+/** One file of TUF metadata, byte for byte as it is served. The highest version of a role is its current one. */
+export interface TrustFile {
+	/** `root`, `targets`, `snapshot`, `timestamp`, or the name of a bin. */
+	readonly role: string;
+	readonly version: number;
+	/** As the file says it: `YYYY-MM-DDTHH:MM:SSZ`. */
+	readonly expires: string;
+	/** UTF-8. */
+	readonly bytes: Uint8Array;
+}
+
+/** What is known of a role without reading its file. */
+export type RoleRecord = Omit<TrustFile, "bytes">;
+
+/** A target file that is no archive (an index, the authorisation map), byte for byte as it is served. */
+export interface TrustDocument {
+	/** The target path. */
+	readonly path: string;
+	readonly sha256: string;
+	/** UTF-8. */
+	readonly bytes: Uint8Array;
+}
+
 /** What one consistent view of the metadata answers. An instance is dead once its transaction ended. */
 export interface MetadataReads {
 	findVersion(name: string, version: string): Promise<VersionRecord | undefined>;
@@ -63,6 +86,14 @@ export interface MetadataReads {
 	listTokens(): Promise<TokenRecord[]>;
 	/** Newest first. */
 	listAudit(limit: number): Promise<AuditRecord[]>;
+	/** Also one that was superseded, until it is pruned. */
+	findTrustFile(role: string, version: number): Promise<TrustFile | undefined>;
+	currentTrustFile(role: string): Promise<TrustFile | undefined>;
+	/** The current version of every role, in byte order of the names. */
+	listRoles(): Promise<RoleRecord[]>;
+	/** Also one that was superseded, until it is pruned. */
+	findDocument(path: string, sha256: string): Promise<TrustDocument | undefined>;
+	currentDocument(path: string): Promise<TrustDocument | undefined>;
 }
 
 /** The reads and writes of one transaction: all of them happen, or none does. Reads see the transaction's own writes. */
@@ -78,6 +109,18 @@ export interface MetadataTransaction extends MetadataReads {
 	/** Compare-and-swap on "not yet revoked": false when the token is unknown or was revoked before. */
 	revokeToken(id: string, at: string): Promise<boolean>;
 	appendAudit(record: AuditRecord): Promise<void>;
+	/**
+	 * Compare-and-swap on absence: false, and nothing written, when the role has this version already. The versions before
+	 * count as superseded since `at`.
+	 */
+	insertTrustFile(file: TrustFile, at: string): Promise<boolean>;
+	/** Makes it the current document of its path; another one before it counts as superseded since `at`. */
+	putDocument(document: TrustDocument, at: string): Promise<void>;
+	/**
+	 * Removes what was superseded before `before`: documents, and files of all roles but root and targets, of which every
+	 * version is kept. Says how many it removed.
+	 */
+	pruneTrust(before: string): Promise<number>;
 }
 
 /**

@@ -7,10 +7,14 @@ import type {
 	MetadataReads,
 	MetadataStore,
 	MetadataTransaction,
+	RoleRecord,
 	TokenRecord,
+	TrustDocument,
+	TrustFile,
 	VersionRecord,
 } from "../ports/metadata-store.ts";
 import type { AuditTable, RegistrySchema, TokensTable, VersionsTable } from "./schema.ts";
+import * as trust from "./trust-rows.ts";
 
 /** `writer` and `reader` may be one instance (a pool) or two (SQLite: a second connection does not wait for the first). */
 export class KyselyMetadataStore implements MetadataStore {
@@ -85,6 +89,26 @@ class KyselyReads implements MetadataReads {
 		const rows = await this.db.selectFrom("audit").selectAll().orderBy("id", "desc").limit(limit).execute();
 		return rows.map(auditOfRow);
 	}
+
+	findTrustFile(role: string, version: number): Promise<TrustFile | undefined> {
+		return trust.findTrustFile(this.db, role, version);
+	}
+
+	currentTrustFile(role: string): Promise<TrustFile | undefined> {
+		return trust.currentTrustFile(this.db, role);
+	}
+
+	listRoles(): Promise<RoleRecord[]> {
+		return trust.listRoles(this.db);
+	}
+
+	findDocument(path: string, sha256: string): Promise<TrustDocument | undefined> {
+		return trust.findDocument(this.db, path, sha256);
+	}
+
+	currentDocument(path: string): Promise<TrustDocument | undefined> {
+		return trust.currentDocument(this.db, path);
+	}
 }
 
 class KyselyTransaction extends KyselyReads implements MetadataTransaction {
@@ -146,6 +170,18 @@ class KyselyTransaction extends KyselyReads implements MetadataTransaction {
 			.insertInto("audit")
 			.values({ ...same, id: auditId(record.at), token_id: tokenId })
 			.execute();
+	}
+
+	insertTrustFile(file: TrustFile, at: string): Promise<boolean> {
+		return trust.insertTrustFile(this.db, file, at);
+	}
+
+	putDocument(document: TrustDocument, at: string): Promise<void> {
+		return trust.putDocument(this.db, document, at);
+	}
+
+	pruneTrust(before: string): Promise<number> {
+		return trust.pruneTrust(this.db, before);
 	}
 }
 

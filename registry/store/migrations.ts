@@ -1,5 +1,5 @@
 // The schema's history: append only, run in order, each once. Refuses SQL that only one dialect understands.
-// On a dialect whose text order follows a locale, the columns that are ordered by (bundles.name) need byte order ("C").
+// On a dialect whose text order follows a locale, the columns that are ordered by (bundles.name, trust_files.role) need byte order ("C").
 import type { Kysely } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { RegistryError } from "../api/errors.ts";
@@ -54,7 +54,40 @@ const first: Migration = {
 	},
 };
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { "0001-first": first };
+const trust: Migration = {
+	async up(db: Kysely<unknown>): Promise<void> {
+		await db.schema
+			.createTable("trust_files")
+			.addColumn("role", "text", (column) => column.notNull())
+			.addColumn("version", "integer", (column) => column.notNull())
+			.addColumn("expires", "text", (column) => column.notNull())
+			.addColumn("superseded_at", "text")
+			.addColumn("content", "text", (column) => column.notNull())
+			.addPrimaryKeyConstraint("trust_files_pk", ["role", "version"])
+			.execute();
+		// Every publish lists the current version of all bins: answered from the index alone.
+		await db.schema
+			.createIndex("trust_files_current")
+			.on("trust_files")
+			.columns(["superseded_at", "role", "version", "expires"])
+			.execute();
+		await db.schema
+			.createTable("documents")
+			.addColumn("path", "text", (column) => column.notNull())
+			.addColumn("sha256", "text", (column) => column.notNull())
+			.addColumn("superseded_at", "text")
+			.addColumn("content", "text", (column) => column.notNull())
+			.addPrimaryKeyConstraint("documents_pk", ["path", "sha256"])
+			.execute();
+		await db.schema
+			.createIndex("documents_superseded")
+			.on("documents")
+			.columns(["superseded_at", "path"])
+			.execute();
+	},
+};
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = { "0001-first": first, "0002-trust": trust };
 
 /**
  * Brings `db` to the newest schema, atomically, also when several processes try at once.

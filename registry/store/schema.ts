@@ -44,9 +44,29 @@ export interface AuditTable {
 	outcome: string;
 }
 
+export interface TrustFilesTable {
+	role: string;
+	version: number;
+	expires: string;
+	/** Null for the current version. */
+	superseded_at: string | null;
+	/** The file itself, as text: canonical JSON is UTF-8. Last, so that reading the others does not walk over it. */
+	content: string;
+}
+
+export interface DocumentsTable {
+	path: string;
+	sha256: string;
+	/** Null for the current one of its path. */
+	superseded_at: string | null;
+	content: string;
+}
+
 export interface RegistrySchema {
 	bundles: BundlesTable;
 	versions: VersionsTable;
 	tokens: TokensTable;
 	audit: AuditTable;
+	trust_files: TrustFilesTable;
+	documents: DocumentsTable;
 }
