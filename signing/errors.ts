@@ -36,6 +36,11 @@ export const SIGNING_ERRORS = {
 		means: "metadata relies on keys that kfn's policy does not take: Ed25519 only",
 	},
 	TRUST_NO_TARGET: { exit: 1, means: "the registry's metadata lists no such file" },
+	DRAFT_MALFORMED: { exit: 3, means: "a draft of trust metadata breaks its format, or its parts do not fit" },
+	DRAFT_FOREIGN_KEY: { exit: 1, means: "the key is not one of those that sign this draft" },
+	DRAFT_DIFFERS: { exit: 1, means: "two files are not copies of one draft" },
+	DRAFT_ROLE_KEYS: { exit: 1, means: "a role would have no key, a key twice, or a threshold out of reach" },
+	DRAFT_UNKNOWN_SIGNER: { exit: 1, means: "the role has no such key" },
 	KEY_MALFORMED: { exit: 1, means: "the text is not a key in the format of its kind" },
 	KEY_ID_MISMATCH: { exit: 3, means: "a key id is not the digest of the key that it stands beside" },
 	KEY_WEAK: {

@@ -175,9 +175,11 @@ function checkVersion(version: unknown, role: string): void {
 function checkKeys(value: unknown, role: string): Fields {
 	const keys = record(value, role, "keys");
 	for (const [keyid, key] of Object.entries(keys)) {
-		const fields = record(key, role, "keys");
-		const { keytype, scheme } = fields;
-		const { public: hex } = record(fields["keyval"], role, "keyval");
+		// Exactly these fields: a further one would change the key id (§4.2), and so count one key twice.
+		if (!hasExactly(key, ["keytype", "scheme", "keyval"]) || !hasExactly(key.keyval, ["public"]))
+			throw malformed(role, `key ${keyid} does not have exactly the fields of one`);
+		const { keytype, scheme } = key;
+		const { public: hex } = key.keyval;
 		if (
 			keytype !== "ed25519" ||
 			scheme !== "ed25519" ||
@@ -186,7 +188,8 @@ function checkKeys(value: unknown, role: string): Fields {
 		) {
 			throw malformed(role, `key ${keyid} is not an ed25519 key`);
 		}
-		if (tufKeyId(key as TufKey) !== keyid) throw malformed(role, `key ${keyid} has another key id`);
+		if (tufKeyId(key as unknown as TufKey) !== keyid)
+			throw malformed(role, `key ${keyid} has another key id`);
 	}
 	return keys;
 }
