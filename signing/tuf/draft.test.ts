@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { generateKeyPair, type SecretKey } from "../ed25519.ts";
 import { SigningError } from "../errors.ts";
 import { serializePublishers } from "../publishers.ts";
+import { serializeRegistryDocument } from "../registry-document.ts";
 import { type Draft, parseDraft, type RootDraft, serializeDraft, type TargetsDraft } from "./draft.ts";
 import { differences } from "./draft-difference.ts";
 import { demandsOf, isComplete, mergeDrafts, signDraft, signedPrevious } from "./draft-signatures.ts";
@@ -84,9 +85,7 @@ async function rootTwo(change: (root: RootSigned) => RootSigned): Promise<RootDr
 
 const DOCUMENTS: Documents = {
 	[PUBLISHERS_TARGET]: serializePublishers({ publishers: [] }),
-	[REGISTRY_TARGET]: new TextEncoder().encode(
-		`${JSON.stringify({ schema: "kfn.registry/1", origin: "test/log", log: null, witnesses: [], quorum: 0 }, null, 2)}\n`,
-	),
+	[REGISTRY_TARGET]: serializeRegistryDocument({ origin: "test/log", log: null, witnesses: [], quorum: 0 }),
 };
 
 async function targetsOne(): Promise<TargetsDraft> {

@@ -3,6 +3,7 @@
 // together; who has signed is draft-signatures.ts.
 import { SigningError } from "../errors.ts";
 import { parsePublishers } from "../publishers.ts";
+import { parseRegistryDocument } from "../registry-document.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "../strict-json.ts";
 import {
 	type Envelope,
@@ -113,8 +114,7 @@ function targetsVersion(value: unknown): { metadata: Envelope<TargetsSigned>; do
 	const documents = documentsOf(value.documents);
 	checkDocuments(metadata.signed, documents);
 	parsePublishers(documents[PUBLISHERS_TARGET]);
-	const registry = decodeUtf8(documents[REGISTRY_TARGET], DRAFT_LIMIT);
-	if (parseStrictJson(registry ?? "") === undefined) throw malformed(`${REGISTRY_TARGET} is not JSON`);
+	parseRegistryDocument(documents[REGISTRY_TARGET]);
 	return { metadata, documents };
 }
 
