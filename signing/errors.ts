@@ -22,6 +22,13 @@ export const SIGNING_ERRORS = {
 		exit: 3,
 		means: "a listed signature is of a revoked key, whose publisher does not vouch for this manifest",
 	},
+	PERMIT_MALFORMED: { exit: 3, means: "the rollback permit breaks its format" },
+	PERMIT_EXPIRED: { exit: 3, means: "the rollback permit has expired" },
+	PERMIT_NOT_YET: { exit: 3, means: "the rollback permit is issued in the future" },
+	PERMIT_SCOPE: {
+		exit: 3,
+		means: "the rollback permit is for another name, another step or another manifest than this",
+	},
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

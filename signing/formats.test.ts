@@ -12,12 +12,21 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { secretKeyOfSeed } from "./ed25519.ts";
+import { serializeDsseEnvelope, signDsseEnvelope } from "./envelope.ts";
 import { SIGNING_ERRORS } from "./errors.ts";
 import { openCheckpoint } from "./log/checkpoint.ts";
 import { parseLogEntry, serializeLogEntry } from "./log/entry.ts";
 import { formatVerifierKey, parseVerifierKey } from "./log/note.ts";
 import { openProof, parseProof, serializeProof } from "./log/proof.ts";
 import { tilePath, tileWidth } from "./log/tile.ts";
+import {
+	demandPermitted,
+	newPermit,
+	openPermit,
+	PERMIT_PAYLOAD_TYPE,
+	parsePermitFile,
+	unverifiedPermit,
+} from "./permit.ts";
 import { formatPublicKey, parsePublicKey } from "./public-key.ts";
 import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
 import { logTrustOf, parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
@@ -35,16 +44,12 @@ let keys: string;
 let signatures: string;
 let publishers: string;
 let log: string;
+let permits: string;
 beforeAll(async () => {
 	const page = (name: string) => readFile(join(import.meta.dirname, "../docs/formats", `${name}.md`), "utf8");
-	[keys, signatures, publishers, log] = await Promise.all(
-		["keys", "signatures", "publishers", "log"].map(page) as [
-			Promise<string>,
-			Promise<string>,
-			Promise<string>,
-			Promise<string>,
-		],
-	);
+	[keys, signatures, publishers, log, permits] = (await Promise.all(
+		["keys", "signatures", "publishers", "log", "permit"].map(page),
+	)) as [string, string, string, string, string];
 });
 
 describe("keys.md", () => {
@@ -217,10 +222,43 @@ describe("log.md", () => {
 	});
 });
 
+describe("permit.md", () => {
+	test("the permit is what signing gives, and what OpenSSL gives", async () => {
+		const [payload, file] = [example(permits, "payload"), example(permits, "permit.json")];
+		expect(permits).toContain(`The payload, ${Buffer.byteLength(payload)} bytes:`);
+		let ours = newPermit(unverifiedPermit(parsePermitFile(Buffer.from(file))));
+		for (const seed of SEEDS) ours = await signDsseEnvelope(ours, await secretKeyOfSeed(seed));
+		expect(Buffer.from(serializeDsseEnvelope(ours)).toString()).toBe(file);
+		const message = `DSSEv1 ${PERMIT_PAYLOAD_TYPE.length} ${PERMIT_PAYLOAD_TYPE} ${Buffer.byteLength(payload)} ${payload}`;
+		expect(JSON.parse(file)).toEqual({
+			payload: Buffer.from(payload).toString("base64"),
+			payloadType: PERMIT_PAYLOAD_TYPE,
+			signatures: SEEDS.map((seed) => ({
+				keyid: createHash("sha256").update(rawPublicKey(seed)).digest("hex"),
+				sig: nodeSign(null, Buffer.from(message), privateKey(seed)).toString("base64"),
+			})),
+		});
+	});
+
+	test("it covers what the page says, against the page's publishers", async () => {
+		const map = parsePublishers(Buffer.from(example(publishers, "publishers.json")));
+		const envelope = parsePermitFile(Buffer.from(example(permits, "permit.json")));
+		const permit = await openPermit(envelope, "flow-dissector", map);
+		const judge = (version: string, now: string) =>
+			demandPermitted(permit, { name: "flow-dissector", leaving: [version], to: permit.to }, new Date(now));
+		for (const version of ["1.0.1", "1.0.2-rc.1", "1.0.2"]) judge(version, "2026-11-28T12:00:00Z");
+		judge("1.0.2", "2026-12-12T11:59:59Z");
+		const refused = (code: string) => expect.objectContaining({ code });
+		expect(() => judge("1.0.3", "2026-12-01T00:00:00Z")).toThrow(refused("PERMIT_SCOPE"));
+		expect(() => judge("1.0.2", "2026-12-12T12:00:00Z")).toThrow(refused("PERMIT_EXPIRED"));
+		expect(() => judge("1.0.2", "2026-11-28T11:54:59Z")).toThrow(refused("PERMIT_NOT_YET"));
+	});
+});
+
 test("every code that the pages name is in the table", () => {
 	const named = [
-		...`${keys}${signatures}${publishers}${log}`.matchAll(
-			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST)_[A-Z_]*[A-Z])`/g,
+		...`${keys}${signatures}${publishers}${log}${permits}`.matchAll(
+			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST|PERMIT)_[A-Z_]*[A-Z])`/g,
 		),
 	];
 	expect(named.length).toBeGreaterThan(10);

@@ -2,6 +2,7 @@
 // the spelling that its serialiser writes. Bounded and seeded: KFN_FUZZ_SEED repeats a run, KFN_FUZZ_RUNS prolongs it.
 import { beforeAll, describe, expect, test } from "vitest";
 import { type SecretKey, secretKeyOfSeed } from "./ed25519.ts";
+import { serializeDsseEnvelope, signDsseEnvelope } from "./envelope.ts";
 import { SigningError } from "./errors.ts";
 import { type LogTrust, openCheckpoint, signCheckpoint } from "./log/checkpoint.ts";
 import { parseLogEntry, serializeLogEntry } from "./log/entry.ts";
@@ -9,6 +10,14 @@ import { leafHash, rootOfHashes } from "./log/merkle.ts";
 import { formatVerifierKey, parseNote, parseVerifierKey, serializeNote, verifierKey } from "./log/note.ts";
 import { openProof, parseProof, serializeProof } from "./log/proof.ts";
 import { decodeEntries, encodeEntries, parseTilePath, tilePath } from "./log/tile.ts";
+import {
+	newPermit,
+	openPermit,
+	PERMIT_PAYLOAD_TYPE,
+	type Permit,
+	parsePermitFile,
+	unverifiedPermit,
+} from "./permit.ts";
 import { formatPublicKey, parsePublicKey, parsePublicKeyFile } from "./public-key.ts";
 import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
 import { parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
@@ -47,6 +56,8 @@ let proof: Buffer;
 let seedLine: string;
 let signatures: Buffer;
 let publishers: Buffer;
+let permit: Buffer;
+let payload: Buffer;
 beforeAll(async () => {
 	const [one, two] = (await Promise.all(
 		[1, 2].map((n) => secretKeyOfSeed(Buffer.alloc(32, n), `key ${n}`)),
@@ -69,6 +80,18 @@ beforeAll(async () => {
 	publishers = Buffer.from(
 		serializePublishers({ publishers: [entry, { ...entry, names: ["*"], threshold: 1 }] }),
 	);
+	const leave: Permit = {
+		id: "0123456789abcdef".repeat(2),
+		name: "gro",
+		from: ">=1.0.1 <1.1.0||1.2.0" as Permit["from"],
+		to: { version: "1.0.0", manifestSha256: "ab".repeat(32) },
+		reason: "breaks é",
+		issued: "2026-11-28T12:00:00Z",
+		expires: "2026-12-12T12:00:00Z",
+	};
+	const envelope = await signDsseEnvelope(await signDsseEnvelope(newPermit(leave), one), two);
+	permit = Buffer.from(serializeDsseEnvelope(envelope));
+	payload = Buffer.from(envelope.payload);
 });
 
 describe(`seed ${SEED}, ${RUNS} runs`, () => {
@@ -83,6 +106,28 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 		expect(outcomes).toEqual(
 			expect.arrayContaining(["SIGNATURE_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
 		);
+	});
+
+	test("permit files", async () => {
+		const map = parsePublishers(publishers);
+		const outcomes = await fuzz(permit, async (bytes) => {
+			const envelope = parsePermitFile(bytes);
+			expect(Buffer.from(serializeDsseEnvelope(envelope))).toEqual(bytes);
+			await openPermit(envelope, "gro", map);
+			expect(bytes).toEqual(permit);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["PERMIT_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+	});
+
+	test("permit payloads", async () => {
+		const outcomes = await fuzz(payload, (bytes) => {
+			const parsed = unverifiedPermit({ payloadType: PERMIT_PAYLOAD_TYPE, payload: bytes, signatures: [] });
+			expect(Buffer.from(newPermit(parsed).payload)).toEqual(bytes);
+			expect(Date.parse(parsed.expires) - Date.parse(parsed.issued)).toBeLessThanOrEqual(90 * 86_400_000);
+		});
+		expect(outcomes).toEqual(expect.arrayContaining(["PERMIT_MALFORMED", "value"]));
 	});
 
 	test("publishers files", async () => {

@@ -2,10 +2,12 @@
 // repeated, even when enough others are good; there is no option that skips any of it.
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { verify } from "./ed25519.ts";
+import type { DsseEnvelope } from "./envelope.ts";
 import { SigningError } from "./errors.ts";
 import type { KeyId } from "./public-key.ts";
 import type { Publisher } from "./publishers.ts";
-import { parseSignatureFile, type Signature } from "./signature-file.ts";
+import { parseSignatureFile } from "./signature-file.ts";
+import type { Signature } from "./signature-list.ts";
 
 declare const verified: unique symbol;
 
@@ -25,43 +27,75 @@ export async function verifyManifest(
 ): Promise<Verified<Uint8Array>> {
 	const manifest = new Uint8Array(manifestBytes);
 	const signatures = parseSignatureFile(signatureFileBytes);
+	await demandSigners(signatures, pae(MANIFEST_PAYLOAD_TYPE, manifest), publisher, "bundle");
+	return manifest as Verified<Uint8Array>;
+}
+
+/**
+ * Checks an envelope's signatures against the keys of the publisher that must have made it, and gives a copy of its payload.
+ * `payloadType` is what the caller reads the payload as, and what is verified, whatever the envelope says of itself.
+ * Errors as {@link verifyManifest}; `thing` names the document in messages.
+ */
+export async function verifyEnvelope(
+	envelope: DsseEnvelope,
+	payloadType: string,
+	publisher: Publisher,
+	thing: "permit",
+): Promise<Verified<Uint8Array>> {
+	const payload = new Uint8Array(envelope.payload);
+	await demandSigners(envelope.signatures, pae(payloadType, payload), publisher, thing);
+	return payload as Verified<Uint8Array>;
+}
+
+type Thing = "bundle" | "permit";
+
+const HOW_TO_SIGN = {
+	bundle: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
+	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
+} as const;
+
+/** Each listed signature is good, and enough distinct keys made them; whose list, of what, is the caller's. */
+async function demandSigners(
+	signatures: readonly Signature[],
+	message: Uint8Array,
+	publisher: Publisher,
+	thing: Thing,
+): Promise<void> {
 	if (signatures.length === 0) {
-		throw new SigningError("SIGNATURE_MISSING", "the bundle is not signed", {
-			hint: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
-		});
+		throw new SigningError("SIGNATURE_MISSING", `the ${thing} is not signed`, { hint: HOW_TO_SIGN[thing] });
 	}
-	const message = pae(MANIFEST_PAYLOAD_TYPE, manifest);
 	const signers = new Set<KeyId>();
-	for (const signature of signatures) signers.add(await verifyOne(signature, message, publisher));
+	for (const signature of signatures) signers.add(await verifyOne(signature, message, publisher, thing));
 	// Not "<": a threshold that is not a number must refuse.
 	if (!(signers.size >= publisher.threshold)) {
 		throw new SigningError(
 			"SIGNATURE_THRESHOLD",
 			`${signers.size} of the publisher's keys signed, and ${publisher.threshold} must`,
 			{
-				hint: "the bundle is not finished: it needs signatures of more of its publisher's keys",
+				hint: `the ${thing} is not finished: it needs signatures of more of its publisher's keys`,
 				details: { signers: [...signers], threshold: publisher.threshold },
 			},
 		);
 	}
-	return manifest as Verified<Uint8Array>;
 }
 
 async function verifyOne(
 	{ keyid, sig }: Signature,
 	message: Uint8Array,
 	publisher: Publisher,
+	thing: Thing,
 ): Promise<KeyId> {
 	const key = publisher.keys.find((candidate) => candidate.keyid === keyid);
 	if (key === undefined) {
 		throw new SigningError("SIGNATURE_UNKNOWN_KEY", `the key ${keyid} is not one of this publisher's`, {
-			hint: "do not use this bundle, unless its publisher confirms the new key over another channel",
+			hint: `do not use this ${thing}, unless its publisher confirms the new key over another channel`,
 			details: { keyid },
 		});
 	}
 	if (!(await verify(key, sig, message))) {
-		throw new SigningError("SIGNATURE_INVALID", `the signature of key ${keyid} does not fit the manifest`, {
-			hint: "do not use this bundle: it was changed after it was signed, or never signed by this key",
+		const signed = thing === "bundle" ? "manifest" : thing;
+		throw new SigningError("SIGNATURE_INVALID", `the signature of key ${keyid} does not fit the ${signed}`, {
+			hint: `do not use this ${thing}: it was changed after it was signed, or never signed by this key`,
 			details: { keyid },
 		});
 	}
