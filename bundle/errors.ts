@@ -7,6 +7,7 @@ export const BUNDLE_ERRORS = {
 		means: "the build record holds a compiler flag that is not on the allowed list",
 	},
 	BUNDLE_CONFIG_INVALID: { exit: 1, means: "a config value is not of the type that the manifest declares" },
+	BUNDLE_CONFIG_TOO_MANY: { exit: 1, means: "a list has more elements than the program has places for" },
 	BUNDLE_CORRUPT: { exit: 1, means: "the archive's compressed stream or a header checksum is damaged" },
 	BUNDLE_DIGEST_INVALID: { exit: 1, means: "a text is not a sha256 digest in 64 lowercase hex digits" },
 	BUNDLE_DUPLICATE_ENTRY: { exit: 3, means: "the archive holds two entries of one path" },

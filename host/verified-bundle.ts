@@ -1,6 +1,7 @@
 // From an archive's bytes to a bundle whose publisher this host trusts, and from there to a line of a plan. Refuses whatever is not signed by enough of that publisher's keys.
 import { type Bundle, openBundle } from "#bundle/bundle.ts";
 import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
+import { checkConfigPlaces } from "#bundle/config-places.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Host, OnStep } from "./host.ts";
@@ -25,10 +26,11 @@ export async function openVerified(
 	return bundle;
 }
 
-/** The plan's line for a bundle in a scope; BUNDLE_CONFIG_INVALID for parameters that the function does not have. */
+/** The plan's line for a bundle in a scope; BUNDLE_CONFIG_ codes for parameters that the function does not take. */
 export function planFunctionOf(bundle: Bundle, scope: Scope, given: Config = {}): PlanFunction {
 	const { manifest, manifestDigest, sha256 } = bundle;
 	const config = effectiveConfig(manifest.config, given);
+	checkConfigPlaces(bundle, config);
 	return {
 		function: manifest.function.name,
 		abi: manifest.function.abi,

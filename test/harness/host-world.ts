@@ -15,6 +15,8 @@ export interface SampleSpec {
 	readonly offset?: number;
 	/** What the vector expects the program to return; the program returns 0. */
 	readonly retval?: number;
+	/** Gives it the parameters `ports` (a list, empty by default) with so many places in the program, and `depth` (1 by default). */
+	readonly places?: number;
 	/** Who signs; nobody where empty. */
 	readonly signers?: readonly SecretKey[];
 }
@@ -30,9 +32,11 @@ export interface SignedSample {
 /** A signed bundle that provides flow-dissector/1, and whose program answers every packet with nhoff + offset. */
 export async function signedSample(spec: SampleSpec): Promise<SignedSample> {
 	const name = spec.name ?? "sample";
+	const { places } = spec;
 	const assembled = sampleBundle({
-		package: { name, version: spec.version },
-		source: (text) => text.replace("= keys->nhoff;", `= keys->nhoff + ${spec.offset ?? 0};`),
+		package: { name, version: spec.version, ...(places === undefined ? {} : { config: PARAMETERS }) },
+		source: (text) =>
+			text.replace("= keys->nhoff;", `= keys->nhoff + ${spec.offset ?? 0}${placesIn(places)};`),
 		files: { "vectors/basic.jsonl": vector(spec.retval ?? 0) },
 	});
 	let signatures: Uint8Array = serializeSignatureFile([]);
@@ -41,6 +45,20 @@ export async function signedSample(spec: SampleSpec): Promise<SignedSample> {
 	const archive = writeBundle(assembled.manifestBytes, signatures, assembled.files);
 	const tag = assembled.manifest.tag.value;
 	return { name, version: spec.version, archive, sha256: sha256(archive), tag };
+}
+
+const PARAMETERS = {
+	depth: { type: "u32", default: 1, summary: "what is added to every offset, less one" },
+	ports: { type: "u16-list", default: [], summary: "what is not looked at" },
+};
+
+/** C that reads every place of the parameters and, as the list is empty by default, adds nothing (docs/formats/config.md). */
+function placesIn(places: number | undefined): string {
+	if (places === undefined) return "";
+	const place = (parameter: number, element: number, initial: number) =>
+		`({ unsigned long long v; __asm__("%0 = %1 ll" : "=r"(v) : "i"(0x6b66ull << 48 | ${parameter}ull << 40 | ${element}ull << 32 | ${initial}ull)); (unsigned)v; })`;
+	const lists = Array.from({ length: places }, (_, i) => ` + (${place(1, i, 0x10000)} == 1)`);
+	return ` + ${place(0, 0, 1)} - 1${lists.join("")}`;
 }
 
 /** Writes etc/kfn/trust/publishers.json below a root: one publisher, these names, these keys. */
