@@ -19,7 +19,10 @@ export interface InstallRequest {
 	bundle: Uint8Array | AsyncIterable<Uint8Array>;
 	/** Where; the caller's own network namespace unless given. */
 	scope?: string | undefined;
+	/** Parameters to set; the others stay as they are where the same bundle is active there, and have their defaults elsewhere. */
 	config?: Config | undefined;
+	/** Take the defaults for all that `config` does not name, whatever was set before. */
+	reset?: boolean | undefined;
 	onStep?: OnStep | undefined;
 }
 
@@ -34,8 +37,9 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const recovery = await recover(lock, request.onStep);
 	const bundle = await openVerified(host, request.bundle, request.onStep);
 	const scope = request.scope === undefined ? defaultScope(host.namespaces) : parseScope(request.scope);
-	const wanted = planFunctionOf(bundle, scope, request.config);
 	const current = readCurrentPlan(host);
+	const before = request.reset === true ? undefined : activeConfig(current, bundle, scope);
+	const wanted = planFunctionOf(bundle, scope, { ...before, ...request.config });
 	const reason = `install ${wanted.bundle.name} ${wanted.bundle.version}`;
 	refuseConflict(current, wanted);
 	if (current.functions.some((entry) => sameFunctions([entry], [wanted]))) {
@@ -49,6 +53,12 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 		recovery,
 		onStep: request.onStep,
 	});
+}
+
+/** What was set before; the same archive declares the same parameters. */
+function activeConfig(current: Plan, bundle: Bundle, scope: string): Config | undefined {
+	return current.functions.find((entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256)
+		?.config;
 }
 
 function refuseConflict(current: Plan, wanted: PlanFunction): void {

@@ -1,13 +1,14 @@
-// Parameters of what is installed: what a program has no place for is refused before anything is stored.
+// Parameters of what is installed: they stay as they were set until somebody says otherwise, and what a program has no place for is refused before anything is stored.
 
 import { existsSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
 import type { Config } from "#bundle/config.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
-import { BLUE, type FakeHost, openFakeHost } from "#test/harness/fake-host.ts";
+import { BLUE, type FakeHost, openFakeHost, RED } from "#test/harness/fake-host.ts";
 import { type SignedSample, signedSample } from "#test/harness/host-world.ts";
 import { readCurrentPlan } from "./generations.ts";
 import { install } from "./install.ts";
+import { remove } from "./remove.ts";
 import { storedDigests } from "./store.ts";
 import { upgrade } from "./upgrade.ts";
 
@@ -21,8 +22,39 @@ beforeAll(async () => {
 	v2 = await signedSample({ version: "1.1.0", offset: 20, places: 1, signers: [key] });
 });
 
-const add = (fake: FakeHost, sample: SignedSample, config?: Config) =>
-	fake.locked((lock) => install(lock, { bundle: sample.archive, scope: BLUE, config }));
+const add = (fake: FakeHost, sample: SignedSample, config?: Config, reset?: boolean) =>
+	fake.locked((lock) => install(lock, { bundle: sample.archive, scope: BLUE, config, reset }));
+const configOf = (fake: FakeHost) => readCurrentPlan(fake.host).functions[0]!.config;
+
+test("installing again keeps what was set, lays new values over it, and changes nothing where nothing is new", async () => {
+	using fake = openFakeHost({ key });
+	await add(fake, v1, { ports: [1, 2] });
+	expect(await add(fake, v1)).toMatchObject({ changed: false, generation: 1 });
+	expect(await add(fake, v1, { depth: 7 })).toMatchObject({ changed: true, generation: 2 });
+	expect(configOf(fake)).toEqual({ depth: 7, ports: [1, 2] });
+	expect(await add(fake, v1, { ports: [] })).toMatchObject({ changed: true, generation: 3 });
+	expect(configOf(fake)).toEqual({ depth: 7, ports: [] });
+});
+
+test("a reset takes the defaults for all that is not set in the same breath", async () => {
+	using fake = openFakeHost({ key });
+	await add(fake, v1, { depth: 7, ports: [1, 2] });
+	await add(fake, v1, { depth: 9 }, true);
+	expect(configOf(fake)).toEqual({ depth: 9, ports: [] });
+	await add(fake, v1, undefined, true);
+	expect(configOf(fake)).toEqual({ depth: 1, ports: [] });
+	expect(await add(fake, v1, undefined, true)).toMatchObject({ changed: false });
+});
+
+test("another scope starts with the defaults, and what was removed was forgotten", async () => {
+	using fake = openFakeHost({ key });
+	await add(fake, v1, { depth: 7 });
+	await fake.locked((lock) => install(lock, { bundle: v1.archive, scope: RED }));
+	expect(readCurrentPlan(fake.host).functions.map(({ config }) => config["depth"])).toEqual([7, 1]);
+	await fake.locked((lock) => remove(lock, { name: "sample" }));
+	await add(fake, v1);
+	expect(configOf(fake)).toEqual({ depth: 1, ports: [] });
+});
 
 test("a list longer than the program has places for is refused before anything is stored, and the hint names the limit", async () => {
 	using fake = openFakeHost({ key });

@@ -10,6 +10,7 @@ import { codeOf, HostError } from "./errors.ts";
 import { listFolder } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
+import { readIfThere } from "./state-file.ts";
 
 const MANIFEST = "kfn.json";
 const SIGNATURES = "kfn.sig.json";
@@ -73,6 +74,21 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 	}
 	refuseExtra(folder, new Set([MANIFEST, SIGNATURES, ...manifest.files.map((file) => file.path)]));
 	return { sha256: entrySha256, manifest, manifestBytes, signatureBytes: readStored(folder, SIGNATURES) };
+}
+
+/** The manifest that the plan names, without a look at any other file; undefined where it is not there as it was. */
+export function storedManifest(
+	host: Host,
+	entrySha256: string,
+	manifestSha256: string,
+): Manifest | undefined {
+	try {
+		const bytes = readIfThere(join(host.layout.storeEntry(entrySha256), MANIFEST));
+		return bytes === undefined ? undefined : readPinnedManifest(bytes, manifestSha256);
+	} catch (error) {
+		if (!(error instanceof HostError)) throw error;
+		return undefined;
+	}
 }
 
 function isSound(host: Host, bundle: Bundle): boolean {

@@ -3,15 +3,15 @@ import semver from "semver";
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
 import { change } from "./change.ts";
-import { codeOf, HostError } from "./errors.ts";
+import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
+import { setParameters } from "./parameters.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { recover, runnable } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { parseScope } from "./scope.ts";
-import { openStored } from "./store.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface UpgradeRequest {
@@ -104,24 +104,10 @@ function replacements(
 
 /** Parameters that somebody set, and that the new version still has, keep their values; defaults are the new version's. */
 function carriedConfig(host: Host, entry: PlanFunction, bundle: Bundle): Config {
-	const before = declaredBefore(host, entry);
-	const isDefault = (name: string, value: unknown) =>
-		before !== undefined && JSON.stringify(before[name]?.default) === JSON.stringify(value);
-	return Object.fromEntries(
-		Object.entries(entry.config).filter(
-			([name, value]) => Object.hasOwn(bundle.manifest.config, name) && !isDefault(name, value),
-		),
-	);
-}
-
-/** What the active bundle declares; undefined where the store cannot say, for an upgrade must be possible then, too. */
-function declaredBefore(host: Host, entry: PlanFunction): Bundle["manifest"]["config"] | undefined {
-	try {
-		return openStored(host, entry.bundle.sha256, entry.bundle.manifestSha256).manifest.config;
-	} catch (error) {
-		if (!codeOf(error).startsWith("HOST_STORE_")) throw error;
-		return undefined;
-	}
+	// Where nobody knows what was set, every value is kept: an upgrade must be possible then, too.
+	const before = setParameters(host, entry) ?? entry.config;
+	const declared = bundle.manifest.config;
+	return Object.fromEntries(Object.entries(before).filter(([name]) => Object.hasOwn(declared, name)));
 }
 
 /** A scope that was named must take the upgrade; of "everywhere", those whose namespace is there, if any is. */

@@ -20,7 +20,11 @@ export class Install extends KfnCommand {
 			multipleNonGreedy: true,
 			default: [],
 			helpValue: "NAME=VALUE",
-			description: "a parameter of the function; lists are separated by commas",
+			description:
+				"a parameter of the function; lists are separated by commas, the others stay as they were set",
+		}),
+		reset: Flags.boolean({
+			description: "take the bundle's defaults for every parameter that --set does not name",
 		}),
 		registry: registryFlag(),
 	};
@@ -32,6 +36,7 @@ export class Install extends KfnCommand {
 			request: args.bundle,
 			scope: flags.scope,
 			set: flags.set,
+			reset: flags.reset,
 			registry: flags.registry,
 		});
 	}

@@ -19,6 +19,8 @@ export async function install(
 		registry: string | undefined;
 		/** Parameters, NAME=VALUE. */
 		set: readonly string[];
+		/** Parameters that are not set go back to their defaults. */
+		reset: boolean;
 	},
 ): Promise<Output> {
 	const { archive } = await fetchBundle(context, input.request, input.registry);
@@ -27,6 +29,7 @@ export async function install(
 		installBundle(lock, {
 			bundle: archive,
 			config,
+			reset: input.reset,
 			...(input.scope === undefined ? {} : { scope: input.scope }),
 			onStep: context.onStep,
 		}),

@@ -67,6 +67,13 @@ test("a parameter reaches the program, survives an upgrade, and is part of what 
 	expect(functions).toMatchObject([{ version: "1.0.1", config: { vxlan_ports: [4789, 8472], patch: [] } }]);
 	await done("rollback");
 	expect(await flowOf(world)).toEqual(INNER);
+	await done("install", "flow-dissector@1.0.0", ...at);
+	expect(await flowOf(world)).toEqual(INNER);
+	await done("install", "flow-dissector@1.0.0", ...at, "--set", "patch=tipc,unknown");
+	expect(await flowOf(world)).toEqual(INNER);
+	await done("install", "flow-dissector@1.0.0", ...at, "--reset");
+	expect(await flowOf(world)).toEqual(OUTER);
+	await done("install", "flow-dissector@1.0.0", ...at, "--set", "vxlan_ports=4789");
 	await done("install", "flow-dissector@1.0.0", ...at, "--set", "vxlan_ports=");
 	expect(await flowOf(world)).toEqual(OUTER);
 	const refusals = [
