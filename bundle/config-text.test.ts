@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ConfigParameter } from "./config.ts";
-import { parseConfigWords } from "./config-text.ts";
+import { formatConfigWords, parseConfigWords } from "./config-text.ts";
 
 const declared: Record<string, ConfigParameter> = {
 	ports: { type: "u16-list", default: [], summary: "" },
@@ -18,6 +18,15 @@ test("words are read by the declared types", () => {
 	});
 	expect(parseConfigWords(declared, ["ports=", "patch="])).toEqual({ ports: [], patch: [] });
 	expect(parseConfigWords(declared, [])).toEqual({});
+});
+
+test("what is written is read again", () => {
+	const config = { ports: [4789, 8472], depth: 7, patch: ["a", "b"], label: "x=y" };
+	const words = ["ports=4789,8472", "depth=7", "patch=a,b", "label=x=y"];
+	expect(formatConfigWords(config)).toEqual(words);
+	expect(parseConfigWords(declared, formatConfigWords(config))).toEqual(config);
+	expect(formatConfigWords({ ports: [] })).toEqual(["ports="]);
+	expect(formatConfigWords({})).toEqual([]);
 });
 
 test("what is no word, no parameter, no number or there twice is refused", () => {

@@ -1,4 +1,4 @@
-// Parameters as a person writes them, NAME=VALUE. Refuses names that the function does not declare; whether a value is one
+// Parameters as a person writes and reads them, NAME=VALUE. Refuses names that the function does not declare; whether a value is one
 // of the parameter's is effectiveConfig's to say.
 import type { Config, ConfigParameter, ConfigValue } from "./config.ts";
 import { BundleError } from "./errors.ts";
@@ -24,6 +24,13 @@ export function parseConfigWords(
 		values.set(name, readValue(parameter, word.slice(at + 1)));
 	}
 	return Object.fromEntries(values);
+}
+
+/** The words that would set these values, as `parseConfigWords` reads them. */
+export function formatConfigWords(config: Config): string[] {
+	return Object.entries(config).map(
+		([name, value]) => `${name}=${Array.isArray(value) ? value.join() : value}`,
+	);
 }
 
 function readValue({ type }: ConfigParameter, text: string): ConfigValue {

@@ -1,7 +1,9 @@
 // What is installed and which generations there are to go back to. Takes no lock and asks no kernel: status does that.
+import type { Config } from "#bundle/config.ts";
 import { codeOf } from "./errors.ts";
 import { generationNumbers, readCurrentPlan, readPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
+import { setParameters } from "./parameters.ts";
 import { type PlanFunction, sameFunctions } from "./plan.ts";
 
 export interface ListedFunction {
@@ -12,6 +14,10 @@ export interface ListedFunction {
 	readonly scope: string;
 	readonly tag: string;
 	readonly sha256: string;
+	/** Every parameter with its effective value. */
+	readonly config: Config;
+	/** The parameters that are not at their defaults; null where the stored manifest cannot say. */
+	readonly set: Config | null;
 }
 
 export interface ListedGeneration {
@@ -39,7 +45,7 @@ export function list(host: Host): ListReport {
 	const generations = generationNumbers(host)
 		.filter((n) => n <= current.generation)
 		.map((n) => listGeneration(host, n, current.generation, current.functions));
-	return { generation: current.generation, installed: current.functions.map(listFunction), generations };
+	return { generation: current.generation, installed: listFunctions(host, current.functions), generations };
 }
 
 function listGeneration(
@@ -57,7 +63,7 @@ function listGeneration(
 			reason,
 			current: n === current,
 			same,
-			functions: functions.map(listFunction),
+			functions: listFunctions(host, functions),
 		};
 	} catch (error) {
 		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
@@ -72,14 +78,16 @@ function listGeneration(
 	}
 }
 
-function listFunction({ bundle, function: name, abi, scope, tag }: PlanFunction): ListedFunction {
-	return {
-		bundle: bundle.name,
-		version: bundle.version,
-		function: name,
-		abi,
-		scope,
-		tag,
-		sha256: bundle.sha256,
-	};
+function listFunctions(host: Host, functions: readonly PlanFunction[]): ListedFunction[] {
+	return functions.map((entry) => ({
+		bundle: entry.bundle.name,
+		version: entry.bundle.version,
+		function: entry.function,
+		abi: entry.abi,
+		scope: entry.scope,
+		tag: entry.tag,
+		sha256: entry.bundle.sha256,
+		config: entry.config,
+		set: setParameters(host, entry) ?? null,
+	}));
 }

@@ -1,6 +1,8 @@
-// Parameters of what is installed: they stay as they were set until somebody says otherwise, and what a program has no place for is refused before anything is stored.
+// Parameters of what is installed: they stay as they were set until somebody says otherwise, are shown where they are not at
+// their defaults, and what a program has no place for is refused before anything is stored.
 
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { Config } from "#bundle/config.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
@@ -8,7 +10,9 @@ import { BLUE, type FakeHost, openFakeHost, RED } from "#test/harness/fake-host.
 import { type SignedSample, signedSample } from "#test/harness/host-world.ts";
 import { readCurrentPlan } from "./generations.ts";
 import { install } from "./install.ts";
+import { list } from "./list.ts";
 import { remove } from "./remove.ts";
+import { status } from "./status.ts";
 import { storedDigests } from "./store.ts";
 import { upgrade } from "./upgrade.ts";
 
@@ -54,6 +58,20 @@ test("another scope starts with the defaults, and what was removed was forgotten
 	await fake.locked((lock) => remove(lock, { name: "sample" }));
 	await add(fake, v1);
 	expect(configOf(fake)).toEqual({ depth: 1, ports: [] });
+});
+
+test("status and list tell what is not at its default; null where the stored manifest cannot say", async () => {
+	using fake = openFakeHost({ key });
+	await add(fake, v1);
+	expect((await status(fake.host)).functions).toMatchObject([{ set: {}, config: { depth: 1, ports: [] } }]);
+	await add(fake, v1, { ports: [4789] });
+	expect((await status(fake.host)).functions).toMatchObject([{ set: { ports: [4789] } }]);
+	const listed = list(fake.host);
+	expect(listed.installed).toMatchObject([{ set: { ports: [4789] }, config: { depth: 1, ports: [4789] } }]);
+	expect(listed.generations.map(({ functions }) => functions?.[0]?.set)).toEqual([{}, { ports: [4789] }]);
+	writeFileSync(join(fake.host.layout.storeEntry(v1.sha256), "kfn.json"), "{}");
+	expect((await status(fake.host)).functions).toMatchObject([{ set: null }]);
+	expect(list(fake.host).installed).toMatchObject([{ set: null }]);
 });
 
 test("a list longer than the program has places for is refused before anything is stored, and the hint names the limit", async () => {

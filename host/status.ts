@@ -7,6 +7,7 @@ import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import { readJournal } from "./journal.ts";
 import type { InspectAnswer, Pin } from "./loader-answers.ts";
+import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
 import { openStored } from "./store.ts";
@@ -37,6 +38,8 @@ export interface StatusFunction {
 	/** Every parameter with its effective value. */
 	readonly config: Config;
 	readonly configDigest: string;
+	/** The parameters that are not at their defaults; null where the stored manifest cannot say. */
+	readonly set: Config | null;
 	/** Who checked the bytes that run; null before the loader did. */
 	readonly verified: "kernel" | "loader" | null;
 	/** Null where the kernel could not be looked at. */
@@ -77,7 +80,7 @@ export async function status(host: Host): Promise<StatusReport> {
 	return {
 		generation: plan.generation,
 		health: healthOf(views, drift),
-		functions: plan.functions.map((entry) => statusFunction(views, entry)),
+		functions: plan.functions.map((entry) => statusFunction(host, views, entry)),
 		drift,
 		unseen,
 	};
@@ -121,7 +124,7 @@ function healthOf(views: Views, drift: readonly Drift[]): StatusReport["health"]
 	return views.kernel === undefined ? "unknown" : "good";
 }
 
-function statusFunction(views: Views, entry: PlanFunction): StatusFunction {
+function statusFunction(host: Host, views: Views, entry: PlanFunction): StatusFunction {
 	const applied = views.applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const pin = views.kernel?.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	return {
@@ -134,6 +137,7 @@ function statusFunction(views: Views, entry: PlanFunction): StatusFunction {
 		sha256: entry.bundle.sha256,
 		config: entry.config,
 		configDigest: entry.configDigest,
+		set: setParameters(host, entry) ?? null,
 		verified: applied?.verified ?? null,
 		running: isRunning(views, entry),
 		programs: programsOf(applied, pin),

@@ -1,5 +1,6 @@
 // kfn list: what is installed and active, what lies in the store, and which generations there are.
 
+import { formatConfigWords } from "#bundle/config-text.ts";
 import { list as hostList } from "#host/list.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -8,12 +9,19 @@ import { columns } from "../output/columns.ts";
 
 export async function list(context: Context): Promise<Output> {
 	const document = hostList(openContextHost(context));
-	const rows = document.installed.map((a) => [a.bundle, a.version, `${a.function}/${a.abi}`, a.scope]);
+	const rows = document.installed.map((a) => [
+		a.bundle,
+		a.version,
+		`${a.function}/${a.abi}`,
+		a.scope,
+		formatConfigWords(a.set ?? a.config).join(" "),
+	]);
+	const last = rows.some((row) => row[4] !== "") ? ["PARAMETERS"] : [];
 	return {
 		json: document,
 		text:
 			rows.length === 0
 				? "nothing is installed"
-				: columns([["NAME", "VERSION", "FUNCTION", "SCOPE"], ...rows]),
+				: columns([["NAME", "VERSION", "FUNCTION", "SCOPE", ...last], ...rows]),
 	};
 }

@@ -1,5 +1,6 @@
 // kfn status: what the generation says, what the store holds, what is pinned and what the kernel runs, side by side.
 
+import { formatConfigWords } from "#bundle/config-text.ts";
 import { status as hostStatus } from "#host/status.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -15,6 +16,8 @@ export async function status(context: Context): Promise<Output> {
 		f.running === null ? "unknown" : f.running ? "running" : "NOT RUNNING",
 		`verified: ${f.verified}`,
 		f.tag,
+		// Where nobody knows the defaults, every value is worth showing.
+		formatConfigWords(f.set ?? f.config).join(" "),
 	]);
 	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
 	const unseen =

@@ -71,8 +71,12 @@ test("a parameter reaches the program, survives an upgrade, and is part of what 
 	expect(await flowOf(world)).toEqual(INNER);
 	await done("install", "flow-dissector@1.0.0", ...at, "--set", "patch=tipc,unknown");
 	expect(await flowOf(world)).toEqual(INNER);
+	const shown = "patch=tipc,unknown vxlan_ports=4789,8472";
+	expect((await world.kfn("status")).stdout).toMatch(new RegExp(`kfn1:[0-9a-f]{64}  ${shown}$`, "m"));
+	expect((await world.kfn("list")).stdout).toMatch(new RegExp(`^NAME .* PARAMETERS\\n.*  ${shown}\\n$`));
 	await done("install", "flow-dissector@1.0.0", ...at, "--reset");
 	expect(await flowOf(world)).toEqual(OUTER);
+	expect((await world.kfn("list")).stdout).not.toContain("PARAMETERS");
 	await done("install", "flow-dissector@1.0.0", ...at, "--set", "vxlan_ports=4789");
 	await done("install", "flow-dissector@1.0.0", ...at, "--set", "vxlan_ports=");
 	expect(await flowOf(world)).toEqual(OUTER);
