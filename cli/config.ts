@@ -8,6 +8,7 @@ type Plugin = Interfaces.Plugin;
 
 const TOPICS = {
 	key: { description: "Publisher keys" },
+	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },
 	"registry:token": { description: "Tokens of a registry" },
 	trust: { description: "Whose bundles this host runs" },

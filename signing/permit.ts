@@ -125,20 +125,27 @@ export function demandPermitted(permit: OpenedPermit, step: RollbackStep, now: D
 	throw outOfScope(permit, `it allows leaving ${from}, not ${plain(outside ?? "nothing")}`);
 }
 
+/** Where `now` lies between issue, with its skew, and expiry. */
+export function permitState(permit: Permit, now: Date): "not-yet" | "in-force" | "expired" {
+	if (!(Date.parse(permit.issued) <= now.getTime() + PERMIT_LIMITS.skewSeconds * 1000)) return "not-yet";
+	return now.getTime() < Date.parse(permit.expires) ? "in-force" : "expired";
+}
+
 /** PERMIT_NOT_YET or PERMIT_EXPIRED unless the permit is in force. The caller's clock must not go back: a host takes the latest time it has seen. */
 export function demandInForce(permit: OpenedPermit, now: Date): void {
 	const { id, issued, expires } = permit;
-	if (!(Date.parse(issued) <= now.getTime() + PERMIT_LIMITS.skewSeconds * 1000)) {
+	const state = permitState(permit, now);
+	if (state === "not-yet") {
 		throw new SigningError(
 			"PERMIT_NOT_YET",
-			`permit ${id} is issued at ${issued}, and it is ${tufTime(now)}`,
+			`permit ${id} counts from ${issued} on, and it is ${tufTime(now)}`,
 			{
 				hint: "check this machine's clock; if it is right, the permit's issuer has a wrong one",
 				details: { id, issued },
 			},
 		);
 	}
-	if (!(now.getTime() < Date.parse(expires))) {
+	if (state === "expired") {
 		throw new SigningError("PERMIT_EXPIRED", `permit ${id} expired at ${expires}`, {
 			hint: "ask the publisher for a new one (kfn permit create)",
 			details: { id, expires },
@@ -241,5 +248,6 @@ function outOfScope(permit: Permit, why: string): SigningError {
 function malformed(why: string): SigningError {
 	return new SigningError("PERMIT_MALFORMED", `the rollback permit is malformed: ${why}`, {
 		hint: "do not use it; get it again from its publisher",
+		details: { why },
 	});
 }

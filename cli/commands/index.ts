@@ -7,6 +7,9 @@ import { Install } from "./install.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
+import { PermitCreate } from "./permit/create.ts";
+import { PermitShow } from "./permit/show.ts";
+import { PermitSign } from "./permit/sign.ts";
 import { Publish } from "./publish.ts";
 import { RegistryServe } from "./registry/serve.ts";
 import { RegistryTokenCreate } from "./registry/token/create.ts";
@@ -32,6 +35,9 @@ export const COMMANDS = {
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,
+	"permit:create": PermitCreate,
+	"permit:show": PermitShow,
+	"permit:sign": PermitSign,
 	publish: Publish,
 	"registry:serve": RegistryServe,
 	"registry:token:create": RegistryTokenCreate,

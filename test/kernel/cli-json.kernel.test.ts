@@ -13,7 +13,7 @@ import { CLI } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
-const SHARED = ["change", "trust", "error"];
+const SHARED = ["change", "permit", "trust", "error"];
 
 interface Schema {
 	readonly $defs: Readonly<Record<string, unknown>>;
@@ -51,6 +51,20 @@ function commandLines(world: HostWorld): string[][] {
 		["publish", "flow-dissector-1.0.0.kfn"],
 		["yank", "flow-dissector@1.0.1", "--reason", "a test"],
 		["yank", "flow-dissector@1.0.1", "--undo"],
+		[
+			"permit:create",
+			"flow-dissector",
+			"--from",
+			"1.0.1",
+			"--to",
+			"1.0.0",
+			"--reason",
+			"x",
+			"-o",
+			"leave.json",
+		],
+		["permit:sign", "leave.json", "--key", "publisher.key"],
+		["permit:show", "leave.json"],
 		["registry:token:create", "--data", data, "--label", "json"],
 		["registry:token:list", "--data", data],
 		["install", "flow-dissector@1.0.0", "--scope", world.scope],

@@ -28,6 +28,18 @@ test("a publisher's session", async () => {
 	});
 });
 
+test("a rollback permit's session: made, signed by two on two machines, shown", async () => {
+	const root = temporary();
+	await runSession({
+		file: file("permit"),
+		cli: CLI,
+		masks: [...MASKS, { pattern: /\b[0-9a-f]{32}\b/g, name: "[ID]" }],
+		env: { KFN_ROOT: root, KFN_PASSPHRASE: PASSPHRASE },
+		literals: { ROOT: root },
+		files: await sampleArchives(),
+	});
+});
+
 test("wrong command lines, and a host where nothing is installed", async () => {
 	const root = temporary();
 	await runSession({
