@@ -1,6 +1,10 @@
 // Mutated files against every parser of this folder: a value or a SigningError, never anything else, and a value only of
 // the spelling that its serialiser writes. Bounded and seeded: KFN_FUZZ_SEED repeats a run, KFN_FUZZ_RUNS prolongs it.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { TufRepository } from "#test/harness/tuf-repository.ts";
 import { type SecretKey, secretKeyOfSeed } from "./ed25519.ts";
 import { serializeDsseEnvelope, signDsseEnvelope } from "./envelope.ts";
 import { SigningError } from "./errors.ts";
@@ -23,6 +27,8 @@ import { parsePublishers, publisherFor, serializePublishers } from "./publishers
 import { parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, parseSignatureFile, serializeSignatureFile } from "./signature-file.ts";
+import type { FetchFile } from "./tuf/fetch-port.ts";
+import { TrustUpdater } from "./tuf/updater.ts";
 import { verifyManifest } from "./verify.ts";
 
 const SEED = Number(process.env["KFN_FUZZ_SEED"] ?? 20261123);
@@ -231,11 +237,41 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 	});
 });
 
+test("TUF metadata on a client's walk: one of ours is the reason, and what is accepted says what was signed", async () => {
+	const now = new Date("2026-11-28T12:00:00Z");
+	const repository = await TufRepository.make({ now, bins: 2 });
+	await repository.signRoot();
+	await repository.publish("kfn/registry.json", Buffer.from("{}\n"));
+	const trusted = new Map([["root", repository.file("metadata/1.root.json")]]);
+	const scratch = mkdtempSync(join(tmpdir(), "kfn-fuzz-walk-"));
+	const seen = new Set<string>();
+	for (const name of ["2.root.json", "timestamp.json", "2.snapshot.json", "2.targets.json"]) {
+		const original = Buffer.from(repository.file(`metadata/${name}`));
+		const outcomes = await fuzz(
+			original,
+			async (bytes) => {
+				const files = new Map(repository.files).set(`v1/metadata/${name}`, bytes);
+				const fetch: FetchFile = async (path) => files.get(`v1/${path}`) ?? "missing";
+				rmSync(scratch, { recursive: true, force: true });
+				await new TrustUpdater({ scratch, trusted, fetch, referenceTime: now, policy: "ed25519" }).refresh();
+				const signed = (json: Buffer) => JSON.parse(json.toString("utf8")).signed;
+				expect(signed(bytes)).toEqual(signed(original));
+			},
+			RUNS / 60,
+		);
+		for (const outcome of outcomes) seen.add(outcome);
+	}
+	rmSync(scratch, { recursive: true, force: true });
+	expect([...seen]).toEqual(
+		expect.arrayContaining(["TRUST_MALFORMED", "TRUST_MISMATCH", "TRUST_SIGNATURES", "value"]),
+	);
+});
+
 /** Runs `parse` on mutations of `original`; the distinct outcomes. Anything but a value or a SigningError fails with its input. */
-async function fuzz(original: Buffer, parse: (bytes: Buffer) => unknown): Promise<string[]> {
+async function fuzz(original: Buffer, parse: (bytes: Buffer) => unknown, runs = RUNS): Promise<string[]> {
 	const random = randomOf(SEED);
 	const outcomes = new Set<string>();
-	for (let run = 0; run < RUNS; run++) {
+	for (let run = 0; run < runs; run++) {
 		const bytes = mutate(original, random);
 		try {
 			await parse(bytes);

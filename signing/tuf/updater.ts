@@ -1,0 +1,230 @@
+// A client's walk from trusted metadata to newer metadata and to targets (TUF 1.0.34 §5), verified by tuf-js. Refuses to let
+// tuf-js near a folder that matters: it works on copies in `scratch`, and the caller commits what `verified` then gives.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
+import { Readable } from "node:stream";
+import type { TargetFile } from "@tufjs/models";
+import { Updater } from "tuf-js";
+import { plain, SigningError } from "../errors.ts";
+import { type FetchedMetadata, type FetchFile, METADATA_BASE, MetadataFetcher } from "./fetch-port.ts";
+import { demandKeyPolicy, type KeyPolicy } from "./key-policy.ts";
+import { ROLE_LIMITS } from "./limits.ts";
+import { explainRefusal } from "./refusal.ts";
+import { readTrustedRoot } from "./trusted-root.ts";
+
+export interface UpdaterOptions {
+	/** A folder of the caller's for this walk alone; what lies there afterwards is worthless. */
+	readonly scratch: string;
+	/** What is trusted already, by role; `root` must be there. */
+	readonly trusted: ReadonlyMap<string, Uint8Array>;
+	readonly fetch: FetchFile;
+	/** §5.1: the time against which everything of this walk expires. */
+	readonly referenceTime: Date;
+	readonly policy: KeyPolicy;
+}
+
+/** A target as verified metadata lists it. */
+export interface Target {
+	readonly path: string;
+	/** Bytes. */
+	readonly length: number;
+	/** By algorithm, lowercase hex. */
+	readonly hashes: Readonly<Record<string, string>>;
+	readonly custom: Readonly<Record<string, unknown>>;
+}
+
+/** One walk. Not to be used again after a refusal. */
+export class TrustUpdater {
+	readonly #options: UpdaterOptions;
+	readonly #fetcher: MetadataFetcher;
+	#inner: Updater | undefined;
+	/** How many of the fetched files have passed the key policy. */
+	#checked = 0;
+
+	constructor(options: UpdaterOptions) {
+		this.#options = options;
+		this.#fetcher = new MetadataFetcher(options.fetch);
+	}
+
+	/**
+	 * Brings root, timestamp, snapshot and targets up to date (§5.2 to 5.6.6).
+	 * TRUST_EXPIRED, TRUST_ROLLBACK, TRUST_SIGNATURES, TRUST_MISMATCH, TRUST_TOO_LARGE, TRUST_MALFORMED, TRUST_KEY_POLICY;
+	 * what `fetch` throws comes out as it is. After a refusal {@link verified} still gives what was verified before it.
+	 */
+	refresh(): Promise<void> {
+		return this.#guarded(async () => (await this.#opened()).refresh());
+	}
+
+	/** The target, after a walk along the delegations (§5.6.7); undefined where metadata lists none. Errors as {@link refresh}. */
+	async find(path: string): Promise<Target | undefined> {
+		let info: TargetFile | undefined;
+		await this.#guarded(async () => {
+			info = await (await this.#opened()).getTargetInfo(path);
+		});
+		if (info === undefined) return undefined;
+		const { length, hashes, custom } = info;
+		if (this.#options.policy === "ed25519" && !/^[0-9a-f]{64}$/.test(hashes["sha256"] ?? "")) {
+			throw new SigningError("TRUST_MALFORMED", `the metadata lists ${plain(path)} without its sha256`);
+		}
+		return { path, length, hashes, custom };
+	}
+
+	/** The target's bytes, fetched and compared with what metadata says (§5.7.3). TRUST_MISMATCH, TRUST_TOO_LARGE. */
+	async download(target: Target): Promise<Uint8Array> {
+		const file = this.#fileOf(target).split("/").map(encodeURIComponent).join("/");
+		const path = `targets/${file}`;
+		const bytes = await this.#options.fetch(path, target.length);
+		if (bytes === "missing") throw notThatTarget(target, "is listed in signed metadata, and is not there");
+		if (!(await isTarget(target, bytes))) throw notThatTarget(target, "is not what signed metadata lists");
+		return bytes;
+	}
+
+	/** By role: everything that is verified by now, whether it came in this walk or was trusted before. */
+	verified(): ReadonlyMap<string, Uint8Array> {
+		if (this.#inner === undefined) return new Map(this.#options.trusted);
+		const files = readdirSync(this.#options.scratch).filter((name) => name.endsWith(".json"));
+		return new Map(
+			files.map((name) => {
+				const bytes = new Uint8Array(readFileSync(join(this.#options.scratch, name)));
+				return [decodeURIComponent(name.slice(0, -".json".length)), bytes];
+			}),
+		);
+	}
+
+	async #opened(): Promise<Updater> {
+		if (this.#inner !== undefined) return this.#inner;
+		const { scratch, trusted, referenceTime } = this.#options;
+		mkdirSync(scratch, { recursive: true });
+		for (const [role, bytes] of trusted) writeFileSync(this.#scratchFile(role), bytes);
+		this.#inner = new Updater({
+			metadataDir: scratch,
+			metadataBaseUrl: METADATA_BASE,
+			fetcher: this.#fetcher,
+			config: {
+				rootMaxLength: ROLE_LIMITS.root,
+				timestampMaxLength: ROLE_LIMITS.timestamp,
+				snapshotMaxLength: ROLE_LIMITS.snapshot,
+				targetsMaxLength: ROLE_LIMITS.targets,
+			},
+		});
+		setReferenceTime(this.#inner, referenceTime);
+		return this.#inner;
+	}
+
+	async #guarded(work: () => Promise<void>): Promise<void> {
+		let refusal: unknown;
+		try {
+			await work();
+		} catch (cause) {
+			refusal = this.#fetcher.failure?.error ?? this.#explained(cause);
+		}
+		// Also after a refusal: what was verified before it is going to be committed.
+		this.#demandKeys();
+		if (refusal !== undefined) throw refusal;
+	}
+
+	#explained(cause: unknown): unknown {
+		const { fetched } = this.#fetcher;
+		const trusted = this.verified();
+		const last = fetched.at(-1);
+		const accepted = last !== undefined && isAccepted(last, trusted);
+		const explained = explainRefusal(
+			{
+				before: this.#options.trusted,
+				trusted,
+				refused: accepted ? undefined : last,
+				referenceTime: this.#options.referenceTime,
+			},
+			cause,
+		);
+		if (explained !== undefined) return explained;
+		// Nothing is wrong with the bytes: then tuf-js could not write them, and this throws why.
+		this.#probe(last?.content ?? "missing");
+		return cause;
+	}
+
+	/** The policy over what was fetched since it was last asked: of the roots each, of the others what is trusted now. */
+	#demandKeys(): void {
+		const trusted = this.verified();
+		const { fetched } = this.#fetcher;
+		const root = trusted.get("root");
+		const newestRoot = fetched.findLastIndex(
+			({ role, content }) => role === "root" && sameBytes(root, content),
+		);
+		for (const [index, { role, content }] of fetched.entries()) {
+			if (index < this.#checked || content === "missing" || role === "timestamp" || role === "snapshot")
+				continue;
+			const accepted = role === "root" ? index <= newestRoot : sameBytes(trusted.get(role), content);
+			if (accepted) demandKeyPolicy(content, role, this.#options.policy);
+		}
+		if (this.#checked === 0 && root !== undefined && this.#inner !== undefined) {
+			demandKeyPolicy(root, "root", this.#options.policy);
+		}
+		this.#checked = fetched.length;
+	}
+
+	#probe(content: Uint8Array | "missing"): void {
+		const path = join(this.#options.scratch, "probe");
+		writeFileSync(path, content);
+		rmSync(path);
+	}
+
+	#scratchFile(role: string): string {
+		return join(this.#options.scratch, `${encodeURIComponent(role)}.json`);
+	}
+
+	/** §6.2.2: `dir/<hash>.<base>` where the root asks for consistent snapshots. */
+	#fileOf({ path, hashes }: Target): string {
+		const root = JSON.parse(Buffer.from(this.verified().get("root")!).toString("utf8")) as {
+			signed: { consistent_snapshot: boolean };
+		};
+		if (!root.signed.consistent_snapshot) return path;
+		const hash = hashes["sha256"] ?? Object.values(hashes)[0] ?? "";
+		const { dir, base } = posix.parse(path);
+		return dir === "" ? `${hash}.${base}` : `${dir}/${hash}.${base}`;
+	}
+}
+
+/** Whether the bytes have the length and every hash that metadata lists; at least one hash must be there. */
+export async function isTarget({ path, length, hashes }: Target, bytes: Uint8Array): Promise<boolean> {
+	if (bytes.byteLength !== length || Object.keys(hashes).length === 0) return false;
+	const { TargetFile } = await import("@tufjs/models");
+	try {
+		await new TargetFile({ path, length, hashes: { ...hashes } }).verify(Readable.from([Buffer.from(bytes)]));
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * tuf-js 6 takes the time from the system when it is made, and keeps it in a private field. A release that keeps it
+ * elsewhere would let expired metadata pass unseen: that is our bug, and must stop every update.
+ */
+export function setReferenceTime(updater: unknown, time: Date): void {
+	const set = (updater as { trustedSet?: { referenceTime?: unknown } }).trustedSet;
+	if (!(set?.referenceTime instanceof Date)) {
+		throw new Error("tuf-js no longer keeps its reference time in trustedSet.referenceTime");
+	}
+	set.referenceTime = new Date(time);
+}
+
+/** A root that is served again under the next one's name has the trusted one's bytes, and was refused. */
+function isAccepted(
+	{ role, name, content }: FetchedMetadata,
+	trusted: ReadonlyMap<string, Uint8Array>,
+): boolean {
+	if (!sameBytes(trusted.get(role), content)) return false;
+	return role !== "root" || name === `${readTrustedRoot(trusted.get(role)!).version}.root.json`;
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | "missing"): boolean {
+	return a !== undefined && b !== "missing" && Buffer.compare(a, b) === 0;
+}
+
+function notThatTarget({ path }: Target, why: string): SigningError {
+	return new SigningError("TRUST_MISMATCH", `${plain(path)} ${why}`, {
+		hint: "nothing was installed; the registry, or something in between, is broken or lying",
+		details: { path: plain(path) },
+	});
+}
