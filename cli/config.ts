@@ -11,6 +11,7 @@ const TOPICS = {
 	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },
 	"registry:token": { description: "Tokens of a registry" },
+	root: { description: "Root and targets keys of a registry: drafts, signing, rotation" },
 	trust: { description: "Whose bundles this host runs" },
 };
 

@@ -1,5 +1,5 @@
 // Whose bundles this host runs: etc/kfn/trust/publishers.json, read and changed. Refuses to leave a name with fewer keys than its threshold.
-import { type PublicKey, parsePublicKey } from "#signing/public-key.ts";
+import { parsePublicKey } from "#signing/public-key.ts";
 import {
 	type Publisher,
 	type Publishers,
@@ -7,6 +7,7 @@ import {
 	publisherFor,
 	serializePublishers,
 } from "#signing/publishers.ts";
+import { unreachableIn, withoutPublisher, withPublisher } from "#signing/publishers-change.ts";
 import { codeOf, HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
@@ -49,17 +50,7 @@ export function trustAdd(
 ): TrustReport {
 	const { name, threshold } = request;
 	const keys = request.keys.map((line) => parsePublicKey(line.trim()));
-	const { publishers } = readPublishers(lock.host);
-	const own = publishers.find((entry) => entry.names.includes(name));
-	const rest = own === undefined ? publishers : withoutName(publishers, own, name);
-	const entry: Publisher = {
-		names: [name],
-		threshold: threshold ?? own?.threshold ?? 1,
-		keys: mergeKeys(own?.keys ?? [], keys),
-	};
-	const at = rest.findIndex((candidate) => candidate.names.some((pattern) => covers(pattern, name)));
-	const place = at === -1 ? rest.length : at;
-	return write(lock, [...rest.slice(0, place), entry, ...rest.slice(place)]);
+	return write(lock, withPublisher(readPublishers(lock.host), { name, keys, threshold }));
 }
 
 /**
@@ -71,30 +62,16 @@ export function trustRemove(
 	lock: HostLock,
 	request: { name?: string | undefined; keyid?: string | undefined },
 ): TrustReport {
-	const { name, keyid } = request;
-	let { publishers } = readPublishers(lock.host);
-	const concerned = publishers.filter(
-		(entry) =>
-			(name === undefined || entry.names.includes(name)) &&
-			(keyid === undefined || entry.keys.some((key) => key.keyid === keyid)),
-	);
-	if (concerned.length === 0 || (name === undefined && keyid === undefined)) throw unknown(name, keyid);
-	for (const entry of concerned) {
-		const rest =
-			name === undefined ? publishers.filter((e) => e !== entry) : withoutName(publishers, entry, name);
-		const keys = keyid === undefined ? [] : entry.keys.filter((key) => key.keyid !== keyid);
-		const names = name === undefined ? entry.names : [name];
-		const at = publishers.indexOf(entry);
-		publishers =
-			keys.length === 0 ? rest : [...rest.slice(0, at), { ...entry, names, keys }, ...rest.slice(at)];
-	}
-	return write(lock, publishers);
+	const changed = withoutPublisher(readPublishers(lock.host), request);
+	if (changed === undefined) throw unknown(request.name, request.keyid);
+	return write(lock, changed);
 }
 
-function write(lock: HostLock, publishers: readonly Publisher[]): TrustReport {
+function write(lock: HostLock, map: Publishers): TrustReport {
 	const { durable, layout } = lock.host;
-	for (const { names, threshold, keys } of publishers) {
-		if (Number.isInteger(threshold) && threshold >= 1 && threshold <= keys.length) continue;
+	const wrong = unreachableIn(map);
+	if (wrong !== undefined) {
+		const { names, threshold, keys } = wrong;
 		throw new HostError(
 			"HOST_TRUST_THRESHOLD",
 			`${names.join(", ")}: threshold ${threshold} with ${keys.length} keys`,
@@ -104,7 +81,7 @@ function write(lock: HostLock, publishers: readonly Publisher[]): TrustReport {
 			},
 		);
 	}
-	const bytes = serializePublishers({ publishers });
+	const bytes = serializePublishers(map);
 	// What is written must be readable by the loader, at boot, when nobody is there to repair it.
 	parsePublishers(bytes);
 	const before = readIfThere(layout.publishers);
@@ -113,7 +90,7 @@ function write(lock: HostLock, publishers: readonly Publisher[]): TrustReport {
 		durable.makeFolder(layout.trust);
 		durable.writeFile(layout.publishers, bytes);
 	}
-	return { changed, publishers: publishers.map(summary), orphaned: orphans(lock.host, { publishers }) };
+	return { changed, publishers: map.publishers.map(summary), orphaned: orphans(lock.host, map) };
 }
 
 function orphans(host: Host, map: Publishers): string[] {
@@ -127,24 +104,6 @@ function orphans(host: Host, map: Publishers): string[] {
 			return true;
 		}
 	});
-}
-
-/** Takes a name out of its entry; the entry goes where it was the last. */
-function withoutName(publishers: readonly Publisher[], own: Publisher, name: string): Publisher[] {
-	return publishers.flatMap((entry) => {
-		if (entry !== own) return [entry];
-		const names = entry.names.filter((pattern) => pattern !== name);
-		return names.length === 0 ? [] : [{ ...entry, names }];
-	});
-}
-
-function mergeKeys(own: readonly PublicKey[], added: readonly PublicKey[]): PublicKey[] {
-	return [...new Map([...own, ...added].map((key) => [key.keyid, key])).values()];
-}
-
-/** Says whether `pattern` decides for all that `name` (itself perhaps a pattern) stands for. */
-function covers(pattern: string, name: string): boolean {
-	return pattern.endsWith("*") && name.startsWith(pattern.slice(0, -1));
 }
 
 function summary({ names, threshold, keys }: Publisher): TrustedPublisher {

@@ -17,6 +17,8 @@ import { RegistryTokenList } from "./registry/token/list.ts";
 import { RegistryTokenRevoke } from "./registry/token/revoke.ts";
 import { Remove } from "./remove.ts";
 import { Rollback } from "./rollback.ts";
+import { RootShow } from "./root/show.ts";
+import { RootSign } from "./root/sign.ts";
 import { Sign } from "./sign.ts";
 import { Status } from "./status.ts";
 import { Tag } from "./tag.ts";
@@ -45,6 +47,8 @@ export const COMMANDS = {
 	"registry:token:revoke": RegistryTokenRevoke,
 	remove: Remove,
 	rollback: Rollback,
+	"root:show": RootShow,
+	"root:sign": RootSign,
 	sign: Sign,
 	status: Status,
 	tag: Tag,

@@ -1,9 +1,10 @@
-// kfn key: makes and shows publisher keys. Refuses to overwrite a key and to write one unencrypted.
+// kfn key: makes and shows the keys of publishers and of a registry's signers. Refuses to overwrite a key and to write one unencrypted.
 
 import { unlink } from "node:fs/promises";
 import { generateKeyPair } from "#signing/ed25519.ts";
 import { formatPublicKeyFile, type PublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
 import { encryptSecretKey, publicKeyOfSecretFile } from "#signing/secret-key-file.ts";
+import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { readInput, writeOutput } from "../files.ts";
@@ -33,6 +34,7 @@ export async function generateKey(
 			`secret key  ${input.out} (encrypted)`,
 			`public key  ${publicFile}`,
 			`key id      ${secret.publicKey.keyid}`,
+			`tuf id      ${tufKeyId(tufKeyOf(secret.publicKey))}`,
 		].join("\n"),
 	};
 }
@@ -42,10 +44,16 @@ export async function showKey(_context: Context, input: { file: string }): Promi
 	const key = text.startsWith("kfn-ed25519-secret") ? publicKeyOfSecretFile(text) : parsePublicKeyFile(text);
 	return {
 		json: keyDocument(key),
-		text: [`key id   ${key.keyid}`, formatPublicKeyFile(key).trimEnd()].join("\n"),
+		text: [
+			`key id   ${key.keyid}`,
+			`tuf id   ${tufKeyId(tufKeyOf(key))}`,
+			formatPublicKeyFile(key).trimEnd(),
+		].join("\n"),
 	};
 }
 
-function keyDocument(key: PublicKey): { keyid: string; publicKey: string } {
-	return { keyid: key.keyid, publicKey: formatPublicKeyFile(key).trimEnd() };
+/** `tufId` names the same key in TUF metadata, where a key id is a digest of another spelling. */
+function keyDocument(key: PublicKey): { keyid: string; tufId: string; publicKey: string } {
+	const { keyid } = key;
+	return { keyid, tufId: tufKeyId(tufKeyOf(key)), publicKey: formatPublicKeyFile(key).trimEnd() };
 }

@@ -53,9 +53,27 @@ export function isComplete(demands: readonly Demand[]): boolean {
 /** The draft with this key's signature; signing again is harmless. DRAFT_FOREIGN_KEY when nobody asks for it. */
 export async function signDraft<D extends Draft>(draft: D, secret: SecretKey): Promise<D> {
 	const keyid = tufKeyId(tufKeyOf(secret.publicKey));
-	if (!eligibleKeys(draft).has(keyid)) throw foreign(draft, keyid);
+	demandMaySign(draft, keyid);
 	const metadata = await signEnvelope(draft.metadata as Envelope<RootSigned>, secret);
 	return { ...draft, metadata };
+}
+
+/** True when the draft asks for this key's signature. */
+export function maySign(draft: Draft, keyid: TufKeyId): boolean {
+	return eligibleKeys(draft).has(keyid);
+}
+
+/** DRAFT_FOREIGN_KEY unless {@link maySign}. */
+export function demandMaySign(draft: Draft, keyid: TufKeyId): void {
+	if (maySign(draft, keyid)) return;
+	throw new SigningError(
+		"DRAFT_FOREIGN_KEY",
+		`${keyid} is not one of the keys that sign ${draftTitle(draft)}`,
+		{
+			hint: "kfn root show FILE lists them; kfn key show prints a key file's tuf id",
+			details: { keyid, keys: [...eligibleKeys(draft).keys()] },
+		},
+	);
 }
 
 /** One draft with the signatures of all copies. DRAFT_DIFFERS unless they are the same apart from their signatures. */
@@ -104,8 +122,7 @@ async function demandOf(draft: Draft, asked: Asked): Promise<Demand> {
 	};
 }
 
-/** The keys whose signatures count for the draft. */
-export function eligibleKeys(draft: Draft): ReadonlyMap<TufKeyId, TufKey> {
+function eligibleKeys(draft: Draft): ReadonlyMap<TufKeyId, TufKey> {
 	return new Map(
 		askedOf(draft).flatMap((asked) =>
 			rolesOf(asked).keyids.map((keyid) => [keyid, asked.root.keys[keyid]!] as const),
@@ -117,9 +134,8 @@ async function checkSignatures(draft: Draft): Promise<void> {
 	const keys = eligibleKeys(draft);
 	const bytes = signedBytes(draft.metadata.signed);
 	for (const { keyid, sig } of draft.metadata.signatures) {
-		const key = keys.get(keyid);
-		if (key === undefined) throw foreign(draft, keyid);
-		if (await verify(publicKeyOfTuf(key), Buffer.from(sig, "hex"), bytes)) continue;
+		demandMaySign(draft, keyid);
+		if (await verify(publicKeyOfTuf(keys.get(keyid)!), Buffer.from(sig, "hex"), bytes)) continue;
 		throw new SigningError(
 			"TRUST_SIGNATURES",
 			`the signature of ${keyid} does not fit the draft of ${draftTitle(draft)}`,
@@ -133,15 +149,4 @@ function unsigned(draft: Draft): string {
 	const bare = { ...draft, metadata: { ...draft.metadata, signatures: [] } } as Draft;
 	const body = bare.role === "root" ? bare : { ...bare, root: { ...bare.root, signatures: [] } };
 	return canonicalize(JSON.parse(Buffer.from(serializeDraft(body)).toString("utf8")));
-}
-
-function foreign(draft: Draft, keyid: TufKeyId): SigningError {
-	return new SigningError(
-		"DRAFT_FOREIGN_KEY",
-		`${keyid} is not one of the keys that sign ${draftTitle(draft)}`,
-		{
-			hint: "kfn root show FILE lists them; kfn key show prints a key file's tuf id",
-			details: { keyid, keys: [...eligibleKeys(draft).keys()] },
-		},
-	);
 }

@@ -78,6 +78,11 @@ export function parseDraft(bytes: Uint8Array): Draft {
 	throw malformed("it does not have the fields of one");
 }
 
+/** True when the bytes are meant to be a draft, whether or not they are a good one. */
+export function isDraftFile(bytes: Uint8Array): boolean {
+	return /^\s*\{\s*"schema"\s*:\s*"kfn\.draft\//.test(Buffer.from(bytes.subarray(0, 256)).toString("latin1"));
+}
+
 /** What names a draft for people: `root 2`. */
 export function draftTitle({ role, metadata }: Draft): string {
 	return `${role} ${metadata.signed.version}`;

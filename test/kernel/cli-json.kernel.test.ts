@@ -2,18 +2,21 @@
 // that does not exist. Runs on a real kernel, because half of the commands need one.
 
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { COMMANDS } from "#cli/commands/index.ts";
+import { parsePublicKeyFile } from "#signing/public-key.ts";
+import { serializeDraft } from "#signing/tuf/draft.ts";
+import { firstRoot } from "#signing/tuf/next-root.ts";
 import { endChild, waitForLine } from "../harness/command.ts";
 import { skipUnlessKernel } from "../harness/feature.ts";
 import { CLI } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
-const SHARED = ["change", "permit", "trust", "error"];
+const SHARED = ["change", "draft", "permit", "trust", "error"];
 
 interface Schema {
 	readonly $defs: Readonly<Record<string, unknown>>;
@@ -41,6 +44,8 @@ function commandLines(world: HostWorld): string[][] {
 	return [
 		["key:generate", "--out", "second.key"],
 		["key:show", "second.key"],
+		["root:show", "1.root.json"],
+		["root:sign", "1.root.json", "--key", "publisher.key"],
 		["tag", "packages/flow-dissector"],
 		["build", "packages/flow-dissector", "--out", "again.kfn"],
 		["inspect", "again.kfn"],
@@ -86,6 +91,7 @@ test("every command prints the document of its schema", { timeout: 300_000 }, as
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("json");
 	const seen = new Set<string>(["registry:serve"]);
+	layRootDraft(world.folder);
 	for (const [id, ...args] of commandLines(world)) {
 		const { stdout, code } = await world.kfn(...id!.split(":"), ...args, "--json");
 		const document = JSON.parse(stdout) as { id?: string };
@@ -103,6 +109,16 @@ test("every command prints the document of its schema", { timeout: 300_000 }, as
 	await expectServe(world);
 	expect([...seen].sort()).toEqual(Object.keys(COMMANDS).sort());
 });
+
+/** A draft of a root that the world's publisher key signs. */
+function layRootDraft(folder: string): void {
+	const key = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
+	const signers = { keys: [key], threshold: 1 };
+	const roles = { root: signers, targets: signers, online: { snapshot: key, timestamp: key } };
+	const signed = firstRoot(roles, { now: new Date(), days: 365 });
+	const draft = serializeDraft({ role: "root", metadata: { signatures: [], signed }, previous: null });
+	writeFileSync(join(folder, "1.root.json"), draft);
+}
 
 async function expectServe(world: HostWorld): Promise<void> {
 	const args = ["registry", "serve", "--data", "second-registry", "--port", "0", "--json"];

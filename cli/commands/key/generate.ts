@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../command.ts";
 
 export class KeyGenerate extends KfnCommand {
-	static override summary = "Make a publisher key, encrypted with a passphrase";
+	static override summary = "Make a signing key, encrypted with a passphrase";
 	static override flags = {
 		out: Flags.string({
 			char: "o",

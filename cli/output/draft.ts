@@ -1,0 +1,82 @@
+// A draft of root or targets metadata as a person reads it before signing: all of it, and what differs from before.
+
+import type { Difference } from "#signing/tuf/draft-difference.ts";
+import type { DraftReport } from "#signing/tuf/draft-report.ts";
+import type { Demand } from "#signing/tuf/draft-signatures.ts";
+import type { MetadataReport, RoleReport } from "#signing/tuf/metadata-report.ts";
+import { oneLine } from "../printable.ts";
+import { columns } from "./columns.ts";
+
+/** The whole report, without a final newline. */
+export function draftText(report: DraftReport): string {
+	return [
+		columns(headRows(report)),
+		rolesText(report.roles),
+		...report.demands.map(demandText),
+		differencesText(report),
+	].join("\n");
+}
+
+/** A root or targets file that is no draft. */
+export function metadataText({ role, version, expires, sha256, roles, signatures }: MetadataReport): string {
+	const head = [
+		[role, String(version)],
+		["expires", expires],
+		["sha256", sha256],
+	];
+	const verified =
+		role === "root" ? "signed by" : "carries signatures (not verified: a root says whose count)";
+	return [columns(head), rolesText(roles), `${verified}:`, ...signatures.map((key) => `  ${key}`)].join("\n");
+}
+
+/** Who signs what, one line per key. */
+export function rolesText(roles: readonly RoleReport[]): string {
+	const rows = roles.flatMap(({ role, threshold, keys }) =>
+		keys.map(({ tufId }, at) =>
+			at === 0 ? [role, `${threshold} of ${keys.length}`, tufId] : ["", "", tufId],
+		),
+	);
+	return columns([["ROLE", "SIGNED BY", "KEY (tuf id)"], ...rows]);
+}
+
+/** What one threshold still asks for. */
+export function demandText({ by, threshold, signed, missing, lacking }: Demand): string {
+	const whose = `${threshold} of ${signed.length + missing.length} ${by.role} keys of root ${by.root}`;
+	if (lacking === 0) return `signed enough for ${whose}`;
+	const any = lacking === missing.length ? "all" : `any ${lacking}`;
+	return [
+		`to be signed by ${whose}: ${signed.length} signed, ${any} of these must still:`,
+		...missing.map((key) => `  ${key}`),
+	].join("\n");
+}
+
+function headRows(report: DraftReport): string[][] {
+	const { title, content, expires, previous, root } = report;
+	return [
+		["draft of", title],
+		["expires", expires],
+		["content", `sha256 ${content}`],
+		[
+			"follows",
+			previous === null
+				? "nothing: it is the first"
+				: `version ${previous.version}, sha256 ${previous.sha256}`,
+		],
+		...(root === null
+			? []
+			: [
+					["signers by", `root ${root.version}${root.live ? "" : ", itself a draft that is not signed yet"}`],
+				]),
+	];
+}
+
+function differencesText({ previous, differences }: DraftReport): string {
+	const from = previous === null ? "all that it says" : `changes from version ${previous.version}`;
+	return [`${from}:`, ...differences.map(differenceLine)].join("\n");
+}
+
+function differenceLine({ what, before, after }: Difference): string {
+	if (before === null) return oneLine(`  + ${what}: ${after}`);
+	if (after === null) return oneLine(`  - ${what}: ${before}`);
+	return oneLine(`  ~ ${what}: ${before} -> ${after}`);
+}
