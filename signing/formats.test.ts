@@ -32,6 +32,7 @@ import { parsePublishers, publisherFor, serializePublishers } from "./publishers
 import { logTrustOf, parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, serializeSignatureFile } from "./signature-file.ts";
+import { tufKeyId, tufKeyOf } from "./tuf/key.ts";
 import { verifyManifest } from "./verify.ts";
 
 /** RFC 8032 §7.1, TEST 1 and TEST 2: the seeds that the pages name. */
@@ -63,6 +64,14 @@ describe("keys.md", () => {
 			createHash("sha256").update(raw).digest("hex"),
 			raw.toString("base64"),
 		]);
+	});
+
+	test("the tuf id", async () => {
+		const [object, id] = example(keys, "tuf-key").trimEnd().split("\n");
+		const { publicKey } = await secretKeyOfSeed(SEEDS[0]);
+		expect(tufKeyId(tufKeyOf(publicKey))).toBe(id);
+		expect(createHash("sha256").update(object!).digest("hex")).toBe(id);
+		expect(JSON.parse(object!).keyval.public).toBe(rawPublicKey(SEEDS[0]).toString("hex"));
 	});
 
 	test("the secret key file opens with its passphrase, at its full cost", async () => {

@@ -34,7 +34,6 @@ export async function generateKey(
 			`secret key  ${input.out} (encrypted)`,
 			`public key  ${publicFile}`,
 			`key id      ${secret.publicKey.keyid}`,
-			`tuf id      ${tufKeyId(tufKeyOf(secret.publicKey))}`,
 		].join("\n"),
 	};
 }
