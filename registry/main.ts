@@ -3,11 +3,14 @@
 import type { RegistryEvent } from "./ops/registry-context.ts";
 import type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
+import type { Offered } from "./trust/accept.ts";
 
 export type { RegistryEvent } from "./ops/registry-context.ts";
 export type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
 export type { AuditRecord, TokenVerb } from "./ports/metadata-store.ts";
 export { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
+export type { Offered } from "./trust/accept.ts";
+export { createOnlineKeys, generateOnlineKeys, stageOnlineKeys } from "./trust/online-keys.ts";
 
 export interface ServeOptions {
 	readonly dataDir: string;
@@ -46,6 +49,14 @@ export function tokenList(dataDir: string): Promise<TokenStatus[]> {
 /** Revokes a token at once, also for a server that runs. REGISTRY_TOKEN_UNKNOWN. */
 export function tokenRevoke(dataDir: string, id: string): Promise<void> {
 	return withRegistry({ dataDir }, (registry) => registry.tokens.revoke(id));
+}
+
+/**
+ * Takes root and targets metadata live, the first (both together) or later ones; works while a server serves the folder.
+ * The online keys that it names must be in the folder.
+ */
+export function acceptMetadata(dataDir: string, offered: Offered): Promise<void> {
+	return withRegistry({ dataDir }, (registry) => registry.accept(offered));
 }
 
 async function withRegistry<T>(

@@ -6,17 +6,24 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
+import { nextRoot, withOnlineKeys } from "#signing/tuf/next-root.ts";
+import { nextTargets, withBinsKey } from "#signing/tuf/next-targets.ts";
+import { signNew } from "#signing/tuf/sign.ts";
 import { BUNDLE_MEDIA_TYPE, type IndexDocument, paths } from "./api/wire.ts";
-import { serve, tokenCreate, tokenList, tokenRevoke } from "./main.ts";
+import { acceptMetadata, serve, stageOnlineKeys, tokenCreate, tokenList, tokenRevoke } from "./main.ts";
 import { openRegistry } from "./serve.ts";
 import { testBundle } from "./testing/bundles.ts";
 import { RawConnection } from "./testing/raw-http.ts";
 import { changed, filesBelow, TestServer, temporaryFolder } from "./testing/server.ts";
+import { initialiseTestTrust } from "./testing/trust.ts";
+import { type OnlineKeys, readOnlineKeys } from "./trust/online-keys.ts";
 
 let dataDir: string;
 let children: ChildProcess[];
-beforeEach(() => {
+beforeEach(async () => {
 	dataDir = temporaryFolder();
+	await initialiseTestTrust(dataDir);
 	children = [];
 });
 afterEach(async () => {
@@ -138,7 +145,8 @@ test("tokens made, and revoked, on the folder of a running server count at once"
 });
 
 test("many openings of one new folder at once all succeed", async () => {
-	const registries = await Promise.all(Array.from({ length: 8 }, () => openRegistry({ dataDir })));
+	const fresh = join(dataDir, "fresh");
+	const registries = await Promise.all(Array.from({ length: 8 }, () => openRegistry({ dataDir: fresh })));
 	await Promise.all(registries.map((registry, n) => registry.tokens.create(spec(`token ${n}`))));
 	expect(await registries[0]?.tokens.list()).toHaveLength(8);
 	for (const registry of registries) await registry.close();
@@ -153,6 +161,44 @@ test("the data folder is its owner's alone", async () => {
 		"600",
 		"700",
 	]);
+});
+
+test("a folder without trust metadata, or without its keys, is not served; tokens can be made in it", async () => {
+	const fresh = join(dataDir, "fresh");
+	const registry = await openRegistry({ dataDir: fresh });
+	await registry.tokens.create(spec("early"));
+	await expect(registry.listen(HOST)).rejects.toMatchObject({ code: "REGISTRY_NOT_INITIALISED" });
+	await registry.close();
+	await initialiseTestTrust(fresh);
+	const initialised = await openRegistry({ dataDir: fresh });
+	await initialised.listen(HOST);
+	await initialised.close();
+	rmSync(join(fresh, "keys/online.json"));
+	const keyless = await openRegistry({ dataDir: fresh });
+	await expect(keyless.listen(HOST)).rejects.toMatchObject({ code: "REGISTRY_NOT_INITIALISED" });
+	await keyless.close();
+});
+
+test("online keys are rotated under a running server: it goes on with the new ones", async () => {
+	const data = join(dataDir, "rotated");
+	await using server = await TestServer.start({ dataDir: data });
+	const { online, signed, root, targets, documents } = server.trust!;
+	const publicIds = (keys: OnlineKeys) =>
+		[keys.bins, keys.snapshot, keys.timestamp].map(({ publicKey }) => publicKey);
+	const next = await stageOnlineKeys(data, new Set(publicIds(online).map((key) => tufKeyId(tufKeyOf(key)))));
+	const life = { now: new Date(), days: 30 };
+	const keys = { snapshot: next.snapshot.publicKey, timestamp: next.timestamp.publicKey };
+	const newRoot = await signNew(withOnlineKeys(nextRoot(signed.root.signed, life), keys), root);
+	const body = withBinsKey(nextTargets(signed.targets.signed, life), next.bins.publicKey);
+	await acceptMetadata(data, {
+		root: newRoot,
+		targets: { metadata: await signNew(body, targets), documents },
+	});
+	expect(publicIds(await readOnlineKeys(data)).map(({ keyid }) => keyid)).toEqual(
+		publicIds(next).map(({ keyid }) => keyid),
+	);
+	const bundle = await testBundle();
+	expect((await server.publish(bundle, await server.token())).status).toBe(201);
 });
 
 test("a data folder of a newer kfn is refused and left alone", async () => {

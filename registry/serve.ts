@@ -13,6 +13,9 @@ import { Turnstile } from "./ops/turnstile.ts";
 import type { AuditRecord } from "./ports/metadata-store.ts";
 import { type ServeLock, takeServeLock } from "./serve-lock.ts";
 import { openSqliteMetadataStore } from "./store/open-sqlite.ts";
+import { acceptMetadata, type Offered } from "./trust/accept.ts";
+import { openKeyring, settleOnlineKeys } from "./trust/online-keys.ts";
+import { onlineKeyIds, readLiveTrust } from "./trust/repository.ts";
 
 const EXAMINATIONS_AT_ONCE = 2;
 const CLOSE_GRACE_MS = 10_000;
@@ -28,7 +31,10 @@ export interface RegistryOptions {
 }
 
 export interface Registry {
-	/** Listens; port 0 takes a free one. Errors: REGISTRY_DATA_IN_USE, REGISTRY_LISTEN_FAILED. Once per registry. */
+	/**
+	 * Listens; port 0 takes a free one. Once per registry. Errors: REGISTRY_NOT_INITIALISED, REGISTRY_KEYS_UNUSABLE,
+	 * REGISTRY_DATA_IN_USE, REGISTRY_LISTEN_FAILED.
+	 */
 	listen(address: { host: string; port: number }): Promise<{ url: string }>;
 	/** Stops taking requests, gives running ones ten seconds, closes the stores. Harmless twice. */
 	close(): Promise<void>;
@@ -37,6 +43,11 @@ export interface Registry {
 		list(): Promise<TokenStatus[]>;
 		revoke(id: string): Promise<void>;
 	};
+	/**
+	 * Takes new root and targets metadata live, also while another process serves the folder, and lets go of the online
+	 * keys that it replaces. Errors of `acceptMetadata`, which leave everything as it was.
+	 */
+	accept(offered: Offered): Promise<void>;
 	/** The audit log, newest first. */
 	audit(limit?: number): Promise<AuditRecord[]>;
 }
@@ -44,7 +55,7 @@ export interface Registry {
 /**
  * Opens the registry in `dataDir` without serving it: tokens can be made while another process serves the same folder.
  *
- * Layout: `registry.sqlite` (metadata), `blobs/` (bytes), `serve.lock`. Error: REGISTRY_DATA_NEWER.
+ * Layout: `registry.sqlite` (metadata), `blobs/` (bytes), `keys/` (online keys), `serve.lock`. Error: REGISTRY_DATA_NEWER.
  */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
 	const dataDir = resolve(options.dataDir);
@@ -55,6 +66,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 		metadata,
 		blobs,
 		now: options.now ?? (() => new Date()),
+		keyring: () => openKeyring(dataDir),
 		private: options.private ?? false,
 		examinations: new Turnstile(EXAMINATIONS_AT_ONCE),
 		report: options.report ?? (() => undefined),
@@ -83,8 +95,20 @@ class FolderRegistry implements Registry {
 		return this.#context.metadata.read((reads) => reads.listAudit(limit));
 	}
 
+	async accept(offered: Offered): Promise<void> {
+		const { metadata, now } = this.#context;
+		const keyring = await this.#context.keyring();
+		const inUse = await metadata.transaction(async (tx) => {
+			await acceptMetadata(tx, offered, { keyring, now: now() });
+			return onlineKeyIds(await readLiveTrust(tx));
+		});
+		await settleOnlineKeys(this.#setup.dataDir, inUse);
+	}
+
 	async listen(address: { host: string; port: number }): Promise<{ url: string }> {
 		if (this.#app !== undefined || this.#closing !== undefined) throw new Error("a registry listens once");
+		await this.#context.metadata.read(readLiveTrust);
+		await this.#context.keyring();
 		this.#lock = takeServeLock(this.#setup.dataDir);
 		// Safe only under the lock: no other server can be in the middle of an upload.
 		const removed = await this.#context.blobs.removeUnfinished();

@@ -35,12 +35,14 @@ const version = (text: string, yanked: IndexDocument["versions"][number]["yanked
 	requires: [{ kernel: ">=5.10", features: [] }],
 	publishedAt: "2026-01-01T00:00:00.000Z",
 	yanked,
+	log: null,
 });
 
 const index = (...versions: ReturnType<typeof version>[]): IndexDocument => ({
 	schema: "kfn.index/1",
 	name: "flow-dissector",
 	versions,
+	permits: [],
 });
 
 test("bytes other than those that the index names are refused", async () => {

@@ -20,7 +20,8 @@ export function parseIndexDocument(document: unknown, name: string): IndexDocume
 		new Set(versions.map(({ version }) => version)).size === versions.length,
 		"versions (one stands twice)",
 	);
-	return { schema: "kfn.index/1", name, versions };
+	const permits = list(fields["permits"], "permits").map((permit) => record(permit, "permits"));
+	return { schema: "kfn.index/1", name, versions, permits };
 }
 
 function parseVersion(value: unknown): IndexVersion {
@@ -41,6 +42,7 @@ function parseVersion(value: unknown): IndexVersion {
 		requires: list(fields["requires"], "requires").map(parseRequires),
 		publishedAt: text(fields["publishedAt"], "publishedAt"),
 		yanked: fields["yanked"] === null ? null : parseYank(fields["yanked"]),
+		log: fields["log"] === null ? null : parseLogEntry(fields["log"]),
 	};
 }
 
@@ -55,6 +57,12 @@ function parseRequires(value: unknown): RequiresDocument {
 function parseYank(value: unknown): { at: string; reason: string } {
 	const fields = record(value, "yanked");
 	return { at: text(fields["at"], "yanked.at"), reason: text(fields["reason"], "yanked.reason") };
+}
+
+function parseLogEntry(value: unknown): { index: number } {
+	const { index } = record(value, "log");
+	expect(Number.isSafeInteger(index) && (index as number) >= 0, "log.index");
+	return { index: index as number };
 }
 
 function expect(holds: boolean, what: string): asserts holds {

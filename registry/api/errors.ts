@@ -66,6 +66,21 @@ export const REGISTRY_ERRORS = {
 		status: 503,
 		means: "the stored bytes no longer match their digest and are not served",
 	},
+	REGISTRY_NOT_INITIALISED: {
+		exit: 1,
+		status: null,
+		means: "the data folder has no trust metadata, and without it nothing is served",
+	},
+	REGISTRY_ALREADY_INITIALISED: {
+		exit: 1,
+		status: null,
+		means: "the data folder has trust metadata or online keys already",
+	},
+	REGISTRY_KEYS_UNUSABLE: {
+		exit: 3,
+		status: null,
+		means: "the online keys are missing, malformed, readable by others, or not those that the metadata names",
+	},
 	REGISTRY_TOKEN_UNKNOWN: { exit: 1, status: null, means: "no token has this id" },
 	REGISTRY_TOKEN_REFUSED: { exit: 2, status: null, means: "a token cannot be made from these values" },
 	REGISTRY_DATA_IN_USE: { exit: 1, status: null, means: "another server already serves this data folder" },

@@ -35,6 +35,8 @@ export interface IndexVersion {
 	readonly publishedAt: string;
 	/** Set: a range never picks this version, an exact request still gets it. */
 	readonly yanked: null | { readonly at: string; readonly reason: string };
+	/** Where the log has its publication; null in a registry without a log. */
+	readonly log: null | { readonly index: number };
 }
 
 /** `GET /v1/index/NAME.json`: every version of a bundle, newest first by semver. */
@@ -42,6 +44,8 @@ export interface IndexDocument {
 	readonly schema: "kfn.index/1";
 	readonly name: string;
 	readonly versions: readonly IndexVersion[];
+	/** Rollback permits for this name, as DSSE envelopes. */
+	readonly permits: readonly object[];
 }
 
 /** `GET /v1/names.json`: a page of names in byte order; `next` is the `after` of the following page. */
@@ -83,8 +87,22 @@ export interface ErrorDocument {
 	};
 }
 
+/** Target paths of a bundle, as the bins list them (TUF 1.0.34 §4.5). Every target path has exactly one folder. */
+export const targetPaths = {
+	index: (name: string): string => `${name}/index.json`,
+	archive: (name: string, version: string): string => `${name}/${name}-${version}.kfn`,
+} as const;
+
 /** Paths relative to the registry's base URL; values are escaped, not validated. */
 export const paths = {
+	/** `role` is a top-level role or a bin. Without a version only for `timestamp`. */
+	metadata: (role: string, version?: number): string =>
+		`/v1/metadata/${version === undefined ? "" : `${version}.`}${encodeURIComponent(role)}.json`,
+	/** A target in the consistent-snapshot spelling: `DIR/SHA256.BASE` for the target path `DIR/BASE`. */
+	target: (path: string, sha256: string): string => {
+		const [folder = "", base = ""] = path.split("/");
+		return `/v1/targets/${encodeURIComponent(folder)}/${encodeURIComponent(sha256)}.${encodeURIComponent(base)}`;
+	},
 	index: (name: string): string => `/v1/index/${encodeURIComponent(name)}.json`,
 	names: (page: { after?: string; limit?: number } = {}): string => {
 		const query = new URLSearchParams();

@@ -10,6 +10,8 @@ import type { MetadataStore, MetadataTransaction } from "../ports/metadata-store
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { filesBelow, temporaryFolder } from "../testing/server.ts";
+import { initialiseTestStore, type TestTrust } from "../testing/trust.ts";
+import { keyringOf } from "../trust/online-keys.ts";
 import { authorizeWrite } from "./authorize.ts";
 import { publish } from "./publish.ts";
 import { readIndex } from "./read-index.ts";
@@ -94,15 +96,19 @@ let folder: string;
 let bundle: TestBundle;
 let plan: FaultPlan;
 let registry: RegistryContext;
+let trust: TestTrust;
 beforeEach(async () => {
 	folder = temporaryFolder();
 	bundle = await testBundle();
 	plan = new FaultPlan();
 	await mkdir(join(folder, "data"));
+	const metadata = await openSqliteMetadataStore(join(folder, "registry.sqlite"));
+	trust = await initialiseTestStore(metadata);
 	registry = {
-		metadata: faultyMetadata(await openSqliteMetadataStore(join(folder, "registry.sqlite")), plan),
+		metadata: faultyMetadata(metadata, plan),
 		blobs: faultyBlobs(await openFolderBlobStore(join(folder, "blobs")), plan),
 		now: () => new Date(),
+		keyring: async () => keyringOf(trust.online),
 		private: false,
 		examinations: new Turnstile(1),
 		report: () => undefined,

@@ -92,7 +92,7 @@ describe("refuses", () => {
 	};
 
 	test("a bundle without signatures", async () => {
-		const answer = await server.publish(await testBundle({ name: "unsigned", sign: false }), token);
+		const answer = await server.publish(await testBundle({ name: "unsigned", signers: [] }), token);
 		await refused(answer, [400, "REGISTRY_SIGNATURE_MISSING"], "unsigned");
 	});
 

@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { assembleBundle, writeBundle } from "#bundle/bundle.ts";
 import { parsePackageManifest } from "#bundle/package-manifest.ts";
 import { sampleInput, samplePackage } from "#bundle/testing/sample.ts";
-import { generateKeyPair } from "#signing/ed25519.ts";
+import type { SecretKey } from "#signing/ed25519.ts";
 import { addSignature, serializeSignatureFile } from "#signing/signature-file.ts";
+import { testPublisher } from "./trust.ts";
 
 export interface TestBundle {
 	readonly name: string;
@@ -16,9 +17,14 @@ export interface TestBundle {
 
 let compiled: ReturnType<typeof sampleInput> | undefined;
 
-/** `readme` makes other bytes under the same name and version; `sign: false` leaves the signature list empty. */
+/** `readme` makes other bytes under the same name and version; `signers` are other keys than the test publisher's, or none. */
 export async function testBundle(
-	changes: { name?: string; version?: string; readme?: string | Uint8Array; sign?: boolean } = {},
+	changes: {
+		name?: string;
+		version?: string;
+		readme?: string | Uint8Array;
+		signers?: readonly SecretKey[];
+	} = {},
 ): Promise<TestBundle> {
 	compiled ??= sampleInput();
 	const { name = "sample", version = "1.0.0" } = changes;
@@ -30,9 +36,10 @@ export async function testBundle(
 		files,
 		compiler: compiled.compiler,
 	});
-	const unsigned = serializeSignatureFile([]);
-	const signatures =
-		changes.sign === false ? unsigned : await addSignature(unsigned, await generateKeyPair(), manifestBytes);
+	let signatures = serializeSignatureFile([]);
+	for (const signer of changes.signers ?? [await testPublisher()]) {
+		signatures = await addSignature(signatures, signer, manifestBytes);
+	}
 	const archive = new Uint8Array(writeBundle(manifestBytes, signatures, files));
 	const sha256 = createHash("sha256").update(archive).digest("hex");
 	return { name, version, archive, sha256, tag: manifest.tag.value };

@@ -1,7 +1,7 @@
 // For tests only: a real registry on 127.0.0.1 over a temporary folder, and requests whose answers are all held against
 // openapi.json. Product code never imports it.
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BUNDLE_MEDIA_TYPE, type ErrorDocument, paths } from "../api/wire.ts";
@@ -10,6 +10,7 @@ import type { TokenVerb } from "../ports/metadata-store.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "../serve.ts";
 import { checkAnswer } from "./api-check.ts";
 import type { TestBundle } from "./bundles.ts";
+import { initialiseTestTrust, type TestTrust, type TestTrustOptions } from "./trust.ts";
 
 export interface Answer {
 	readonly status: number;
@@ -32,20 +33,32 @@ export class TestServer implements AsyncDisposable {
 	readonly url: string;
 	readonly dataDir: string;
 	readonly events: RegistryEvent[];
+	/** The keys behind the registry; undefined when its data folder was initialised before. */
+	readonly trust: TestTrust | undefined;
 
-	private constructor(parts: { registry: Registry; url: string; dataDir: string; events: RegistryEvent[] }) {
+	private constructor(
+		parts: Pick<TestServer, "registry" | "url" | "dataDir" | "events"> & { trust: TestTrust | undefined },
+	) {
 		this.registry = parts.registry;
+		this.trust = parts.trust;
 		this.url = parts.url;
 		this.dataDir = parts.dataDir;
 		this.events = parts.events;
 	}
 
-	static async start(options: Partial<RegistryOptions> = {}): Promise<TestServer> {
+	/** Initialises a new data folder, and takes one that has keys already as it is. */
+	static async start(
+		options: Partial<RegistryOptions> & { trust?: TestTrustOptions } = {},
+	): Promise<TestServer> {
 		const dataDir = options.dataDir ?? temporaryFolder();
+		const now = options.now?.() ?? new Date();
+		const trust = existsSync(join(dataDir, "keys"))
+			? undefined
+			: await initialiseTestTrust(dataDir, { now, ...options.trust });
 		const events: RegistryEvent[] = [];
 		const registry = await openRegistry({ report: (event) => events.push(event), ...options, dataDir });
 		const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
-		return new TestServer({ registry, url, dataDir, events });
+		return new TestServer({ registry, url, dataDir, events, trust });
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,8 @@
 // Expiry times as TUF spells them (§4.2: ISO 8601, UTC, whole seconds). Refuses to look at a clock.
 
+/** Days from signing to expiry, unless a signer of root or targets says otherwise. */
+export const ROLE_DAYS = { root: 365, targets: 180, bins: 90, snapshot: 7, timestamp: 1 } as const;
+
 /** `YYYY-MM-DDTHH:MM:SSZ`, `days` after `now`; fractions of a second are dropped. */
 export function expiryAfter(now: Date, days: number): string {
 	return tufTime(new Date(now.getTime() + days * 86_400_000));

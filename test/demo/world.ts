@@ -2,9 +2,11 @@
 // the registry as a process of its own. All of it is gone when the demo ends, also when it fails.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { initialiseTestTrust } from "#registry/testing/trust.ts";
+import { parsePublicKeyFile } from "#signing/public-key.ts";
 import { registerUndo } from "../harness/cleanup.ts";
 import { endChild, waitForLine } from "../harness/command.ts";
 import { type KfnRoot, openRoot } from "../harness/root.ts";
@@ -41,6 +43,8 @@ export async function openWorld(): Promise<World> {
 		scope: `netns:${pair.right.netns.path}`,
 		kfn,
 		async startRegistry() {
+			const publisher = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
+			await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
 			const args = ["registry", "serve", "--data", "registry", "--port", "0", "--json"];
 			const child = spawn(BINARY, args, { cwd: folder, env: kfn.env, stdio: ["ignore", "pipe", "inherit"] });
 			owned.defer(() => endChild(child));

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writePcap } from "#host/capture/pcap.ts";
 import { openRegistry } from "#registry/main.ts";
+import { initialiseTestTrust } from "#registry/testing/trust.ts";
+import { parsePublicKeyFile } from "#signing/public-key.ts";
 import { registerUndo } from "../harness/cleanup.ts";
 import { type CommandResult, run } from "../harness/command.ts";
 import { layDissectorVersions } from "../harness/dissector-bundles.ts";
@@ -33,6 +35,11 @@ export async function openHostWorld(purpose: string): Promise<HostWorld> {
 	stack.defer(() => undo.run());
 	const root = stack.use(await openRoot(purpose));
 	const pair = stack.use(await openVethPair(purpose));
+	const env: NodeJS.ProcessEnv = { ...process.env, KFN_ROOT: root.path, KFN_PASSPHRASE: PASSPHRASE };
+	const kfn = (...args: string[]) => run(CLI, args, { cwd: folder, env, allowFailure: true });
+	await kfn("key", "generate", "--out", "publisher.key");
+	const publisher = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
+	await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
 	const registry = await openRegistry({ dataDir: join(folder, "registry") });
 	stack.defer(() => registry.close());
 	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
@@ -43,14 +50,7 @@ export async function openHostWorld(purpose: string): Promise<HostWorld> {
 		verbs: ["publish", "yank"],
 		expiresAt,
 	});
-	const env = {
-		...process.env,
-		KFN_ROOT: root.path,
-		KFN_PASSPHRASE: PASSPHRASE,
-		KFN_REGISTRY: url,
-		KFN_TOKEN: token,
-	};
-	const kfn = (...args: string[]) => run(CLI, args, { cwd: folder, env, allowFailure: true });
+	Object.assign(env, { KFN_REGISTRY: url, KFN_TOKEN: token });
 	await publishVersions(folder, kfn);
 	writeFileSync(join(folder, "gre.pcap"), capture(pair));
 	const owned = stack.move();
@@ -70,7 +70,6 @@ export async function openHostWorld(purpose: string): Promise<HostWorld> {
 async function publishVersions(folder: string, kfn: HostWorld["kfn"]): Promise<void> {
 	const { before, after } = await layDissectorVersions(folder);
 	const commands = [
-		["key", "generate", "--out", "publisher.key"],
 		["build", before, "--key", "publisher.key"],
 		["build", after, "--key", "publisher.key"],
 		["publish", "flow-dissector-1.0.0.kfn"],

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openRegistry } from "#registry/main.ts";
+import { initialiseTestTrust } from "#registry/testing/trust.ts";
 import { runSession } from "../harness/session.ts";
 import { CLI, EXAMPLE_PACKAGE, folderFiles, MASKS, PASSPHRASE, sampleArchives } from "./world.ts";
 
@@ -54,6 +55,7 @@ test("wrong command lines, and a host where nothing is installed", async () => {
 test("a registry's session: tokens, publishing, yanking", async () => {
 	const data = temporary();
 	const root = temporary();
+	await initialiseTestTrust(data);
 	const registry = await openRegistry({ dataDir: data });
 	onTestFinished(() => registry.close());
 	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });

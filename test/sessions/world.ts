@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeBundle } from "#bundle/bundle.ts";
 import { sampleBundle } from "#bundle/testing/sample.ts";
-import { generateKeyPair } from "#signing/ed25519.ts";
+import { testPublisher } from "#registry/testing/trust.ts";
 import { addSignature, serializeSignatureFile } from "#signing/signature-file.ts";
 import type { Mask } from "../harness/masks.ts";
 
@@ -35,7 +35,7 @@ export const EXAMPLE_PACKAGE = join(TOP, "docs/formats/examples/package");
 
 /** Three archives of `sample` 1.0.0: signed, unsigned, and signed with other contents. */
 export async function sampleArchives(): Promise<Record<string, Uint8Array>> {
-	const key = await generateKeyPair("golden");
+	const key = await testPublisher();
 	const unsigned = serializeSignatureFile([]);
 	const first = sampleBundle();
 	const second = sampleBundle({ source: (text) => `${text}/* other */\n` });
