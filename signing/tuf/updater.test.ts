@@ -1,6 +1,6 @@
 // The client's walk against repositories that our own writer and @tufjs/models make, and against each lie that TUF names.
 import { generateKeyPairSync, type KeyObject, sign as signBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -333,6 +333,26 @@ describe("refusals by their reason", () => {
 			"timestamp 4",
 		]);
 	});
+});
+
+test("a disk that takes no more: what tuf-js wrote of a file is no verified file, and the disk's own error comes out", async () => {
+	const repository = await make();
+	const trusted = await seen(repository);
+	await repository.publish(INDEX, Buffer.from("new\n"));
+	const scratch = mkdtempSync(join(tmpdir(), "kfn-walk-"));
+	folders.push(scratch);
+	const honest = portOf(repository.files);
+	const fetch: FetchFile = async (path, limit) => {
+		// Stands for a full disk: no write of the file can succeed, neither tuf-js's nor ours.
+		for (const name of ["timestamp.json", "probe"]) {
+			rmSync(join(scratch, name), { force: true });
+			symlinkSync("nowhere/at-all", join(scratch, name));
+		}
+		return honest(path, limit);
+	};
+	const updater = new TrustUpdater({ scratch, trusted, fetch, referenceTime: NOW, policy: "ed25519" });
+	expect((await refusal(updater.refresh())).code).toBe("ENOENT");
+	expect(updater.verified()).toEqual(trusted);
 });
 
 describe("fast-forward recovery (§5.3.11)", () => {

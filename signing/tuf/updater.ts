@@ -1,6 +1,6 @@
 // A client's walk from trusted metadata to newer metadata and to targets (TUF 1.0.34 §5), verified by tuf-js. Refuses to let
 // tuf-js near a folder that matters: it works on copies in `scratch`, and the caller commits what `verified` then gives.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { Readable } from "node:stream";
 import type { TargetFile } from "@tufjs/models";
@@ -13,7 +13,7 @@ import { explainRefusal } from "./refusal.ts";
 import { readTrustedRoot } from "./trusted-root.ts";
 
 export interface UpdaterOptions {
-	/** A folder of the caller's for this walk alone; what lies there afterwards is worthless. */
+	/** Path of a folder for this walk alone: made before each step and removed after it, with all that it holds. */
 	readonly scratch: string;
 	/** What is trusted already, by role; `root` must be there. */
 	readonly trusted: ReadonlyMap<string, Uint8Array>;
@@ -38,12 +38,14 @@ export class TrustUpdater {
 	readonly #options: UpdaterOptions;
 	readonly #fetcher: MetadataFetcher;
 	#inner: Updater | undefined;
+	#verified: ReadonlyMap<string, Uint8Array>;
 	/** How many of the fetched files have passed the key policy. */
 	#checked = 0;
 
 	constructor(options: UpdaterOptions) {
 		this.#options = options;
 		this.#fetcher = new MetadataFetcher(options.fetch);
+		this.#verified = new Map(options.trusted);
 	}
 
 	/**
@@ -52,14 +54,14 @@ export class TrustUpdater {
 	 * what `fetch` throws comes out as it is. After a refusal {@link verified} still gives what was verified before it.
 	 */
 	refresh(): Promise<void> {
-		return this.#guarded(async () => (await this.#opened()).refresh());
+		return this.#guarded((updater) => updater.refresh());
 	}
 
 	/** The target, after a walk along the delegations (§5.6.7); undefined where metadata lists none. Errors as {@link refresh}. */
 	async find(path: string): Promise<Target | undefined> {
 		let info: TargetFile | undefined;
-		await this.#guarded(async () => {
-			info = await (await this.#opened()).getTargetInfo(path);
+		await this.#guarded(async (updater) => {
+			info = await updater.getTargetInfo(path);
 		});
 		if (info === undefined) return undefined;
 		const { length, hashes, custom } = info;
@@ -81,22 +83,36 @@ export class TrustUpdater {
 
 	/** By role: everything that is verified by now, whether it came in this walk or was trusted before. */
 	verified(): ReadonlyMap<string, Uint8Array> {
-		if (this.#inner === undefined) return new Map(this.#options.trusted);
-		const files = readdirSync(this.#options.scratch).filter((name) => name.endsWith(".json"));
-		return new Map(
-			files.map((name) => {
-				const bytes = new Uint8Array(readFileSync(join(this.#options.scratch, name)));
-				return [decodeURIComponent(name.slice(0, -".json".length)), bytes];
-			}),
-		);
+		return this.#verified;
 	}
 
-	async #opened(): Promise<Updater> {
+	async #guarded(work: (updater: Updater) => Promise<void>): Promise<void> {
+		let refusal: unknown;
+		mkdirSync(this.#options.scratch, { recursive: true });
+		try {
+			await work(this.#opened());
+			this.#readBack();
+		} catch (cause) {
+			this.#readBack();
+			refusal = this.#fetcher.failure?.error ?? this.#explained(cause);
+		} finally {
+			rmSync(this.#options.scratch, { recursive: true, force: true });
+		}
+		// Also after a refusal: what was verified before it is going to be committed.
+		try {
+			this.#demandKeys();
+		} catch (error) {
+			this.#verified = new Map(this.#options.trusted);
+			throw error;
+		}
+		if (refusal !== undefined) throw refusal;
+	}
+
+	#opened(): Updater {
 		if (this.#inner !== undefined) return this.#inner;
 		const { scratch, trusted, referenceTime } = this.#options;
-		mkdirSync(scratch, { recursive: true });
 		for (const [role, bytes] of trusted) writeFileSync(this.#scratchFile(role), bytes);
-		this.#inner = new Updater({
+		const inner = new Updater({
 			metadataDir: scratch,
 			metadataBaseUrl: METADATA_BASE,
 			fetcher: this.#fetcher,
@@ -107,25 +123,31 @@ export class TrustUpdater {
 				targetsMaxLength: ROLE_LIMITS.targets,
 			},
 		});
-		setReferenceTime(this.#inner, referenceTime);
-		return this.#inner;
+		setReferenceTime(inner, referenceTime);
+		this.#inner = inner;
+		return inner;
 	}
 
-	async #guarded(work: () => Promise<void>): Promise<void> {
-		let refusal: unknown;
-		try {
-			await work();
-		} catch (cause) {
-			refusal = this.#fetcher.failure?.error ?? this.#explained(cause);
+	/**
+	 * Takes over what tuf-js wrote: that it wrote a file whole is its word that the file is verified. Of one that a full
+	 * disk cut short nothing is taken: as a trusted file it would be no file, and what it guards against forgotten.
+	 */
+	#readBack(): void {
+		const next = new Map(this.#verified);
+		for (const { role, content } of this.#fetcher.fetched) {
+			if (content !== "missing" && sameBytes(content, this.#written(role))) next.set(role, content);
 		}
-		// Also after a refusal: what was verified before it is going to be committed.
-		this.#demandKeys();
-		if (refusal !== undefined) throw refusal;
+		this.#verified = next;
+	}
+
+	#written(role: string): Uint8Array | "missing" {
+		const path = this.#scratchFile(role);
+		return existsSync(path) ? readFileSync(path) : "missing";
 	}
 
 	#explained(cause: unknown): unknown {
 		const { fetched } = this.#fetcher;
-		const trusted = this.verified();
+		const trusted = this.#verified;
 		const last = fetched.at(-1);
 		const accepted = last !== undefined && isAccepted(last, trusted);
 		const explained = explainRefusal(
@@ -145,7 +167,7 @@ export class TrustUpdater {
 
 	/** The policy over what was fetched since it was last asked: of the roots each, of the others what is trusted now. */
 	#demandKeys(): void {
-		const trusted = this.verified();
+		const trusted = this.#verified;
 		const { fetched } = this.#fetcher;
 		const root = trusted.get("root");
 		const newestRoot = fetched.findLastIndex(
@@ -175,7 +197,7 @@ export class TrustUpdater {
 
 	/** §6.2.2: `dir/<hash>.<base>` where the root asks for consistent snapshots. */
 	#fileOf({ path, hashes }: Target): string {
-		const root = JSON.parse(Buffer.from(this.verified().get("root")!).toString("utf8")) as {
+		const root = JSON.parse(Buffer.from(this.#verified.get("root")!).toString("utf8")) as {
 			signed: { consistent_snapshot: boolean };
 		};
 		if (!root.signed.consistent_snapshot) return path;
