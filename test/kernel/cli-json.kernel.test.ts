@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { COMMANDS } from "#cli/commands/index.ts";
+import { initialiseTestTrust } from "#registry/testing/trust.ts";
 import { parsePublicKeyFile } from "#signing/public-key.ts";
 import { serializeDraft } from "#signing/tuf/draft.ts";
 import { firstRoot } from "#signing/tuf/next-root.ts";
@@ -121,6 +122,7 @@ function layRootDraft(folder: string): void {
 }
 
 async function expectServe(world: HostWorld): Promise<void> {
+	await initialiseTestTrust(join(world.folder, "second-registry"));
 	const args = ["registry", "serve", "--data", "second-registry", "--port", "0", "--json"];
 	const child = spawn(CLI, args, { cwd: world.folder, env: world.env });
 	let output = "";
