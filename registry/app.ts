@@ -1,7 +1,7 @@
 // Builds the Fastify app over a registry's ports: routes, limits, and JSON for every error. Refuses to open stores or sockets.
 import type { Socket } from "node:net";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
-import { RegistryError } from "./api/errors.ts";
+import { REGISTRY_ERRORS, RegistryError } from "./api/errors.ts";
 import type { RegistryContext } from "./ops/registry-context.ts";
 import { aboutRoutes } from "./routes/about.ts";
 import { listNamesRoute } from "./routes/list-names.ts";
@@ -94,7 +94,7 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 }
 
 function sendError(registry: RegistryContext, reply: FastifyReply, error: Error): FastifyReply {
-	const known = error instanceof RegistryError ? error : translate(error as FastifyError);
+	const known = travelling(error);
 	if (known.code === "REGISTRY_INTERNAL" || known.code === "REGISTRY_BLOB_CORRUPT") {
 		const cause = known.cause instanceof Error ? known.cause.stack : undefined;
 		registry.report({
@@ -108,6 +108,12 @@ function sendError(registry: RegistryContext, reply: FastifyReply, error: Error)
 	reply.removeHeader("etag").removeHeader("content-length");
 	reply.header("cache-control", "no-store").header("x-content-type-options", "nosniff");
 	return reply.code(known.status).type("application/json; charset=utf-8").send(errorDocument(known));
+}
+
+/** A code without a status is for the admin's eyes: it may speak of files. */
+function travelling(error: Error): RegistryError {
+	if (!(error instanceof RegistryError)) return translate(error as FastifyError);
+	return REGISTRY_ERRORS[error.code].status === null ? internal(error) : error;
 }
 
 // Fastify's own refusals, under our codes. Whatever is left is a bug of ours, and its text may hold paths: not sent.
@@ -124,9 +130,13 @@ function translate(error: FastifyError): RegistryError {
 	if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
 		return new RegistryError("REGISTRY_REQUEST_INVALID", error.message);
 	}
+	return internal(error);
+}
+
+function internal(cause: Error): RegistryError {
 	return new RegistryError("REGISTRY_INTERNAL", "the registry failed", {
 		hint: "try again; if it stays so, the registry's log has the cause",
-		cause: error,
+		cause,
 	});
 }
 

@@ -33,6 +33,12 @@ export const REGISTRY_ERRORS = {
 	REGISTRY_TOKEN_EXPIRED: { exit: 1, status: 401, means: "the token's expiry time has passed" },
 	REGISTRY_TOKEN_REVOKED: { exit: 1, status: 401, means: "the token was revoked" },
 	REGISTRY_TOKEN_SCOPE: { exit: 1, status: 403, means: "the token does not allow this verb on this name" },
+	REGISTRY_UNAUTHORISED: {
+		exit: 3,
+		status: 403,
+		means:
+			"the bundle is not signed as the registry's authorisation map asks for; details.signatureCode says why",
+	},
 	REGISTRY_NOT_FOUND: { exit: 1, status: 404, means: "no such bundle, version, digest or path" },
 	REGISTRY_REQUEST_TIMEOUT: {
 		exit: 1,

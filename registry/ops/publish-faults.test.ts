@@ -1,15 +1,17 @@
-// Every write of publish fails once, and once more "failed, but it was written": the error is seen, the store stays
-// consistent, and a retry succeeds. Real SQLite, real files; only the failing call itself is made up.
+// Every write of publish and yank fails once, and once more "failed, but it was written": the error is seen, rows and signed
+// metadata stay consistent, and a retry succeeds. Real SQLite, real files; only the failing call itself is made up.
 import { readdirSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type IndexDocument, targetPaths } from "../api/wire.ts";
 import { openFolderBlobStore } from "../blob/folder-blob-store.ts";
 import type { BlobStore, StagedBlob } from "../ports/blob-store.ts";
 import type { MetadataStore, MetadataTransaction } from "../ports/metadata-store.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { filesBelow, temporaryFolder } from "../testing/server.ts";
+import { StoreReader } from "../testing/store-reader.ts";
 import { initialiseTestStore, type TestTrust } from "../testing/trust.ts";
 import { keyringOf } from "../trust/online-keys.ts";
 import { authorizeWrite } from "./authorize.ts";
@@ -18,6 +20,7 @@ import { readIndex } from "./read-index.ts";
 import type { RegistryContext } from "./registry-context.ts";
 import { createToken } from "./tokens.ts";
 import { Turnstile } from "./turnstile.ts";
+import { yank } from "./yank.ts";
 
 type Mode = "failed" | "failed, but it was written";
 
@@ -67,12 +70,22 @@ function faultyMetadata(real: MetadataStore, plan: FaultPlan): MetadataStore {
 	};
 }
 
+const WRITING: ReadonlySet<string> = new Set([
+	"insertVersion",
+	"swapYank",
+	"appendAudit",
+	"insertTrustFile",
+	"putDocument",
+	"pruneTrust",
+]);
+
 function faultyTransaction(tx: MetadataTransaction, plan: FaultPlan): MetadataTransaction {
 	return new Proxy(tx, {
 		get(target, property: keyof MetadataTransaction) {
 			const method = (target[property] as (...args: unknown[]) => Promise<unknown>).bind(target);
-			const writes = property === "insertVersion" || property === "appendAudit";
-			return writes ? (...args: unknown[]) => plan.write(property, () => method(...args)) : method;
+			return WRITING.has(property)
+				? (...args: unknown[]) => plan.write(property, () => method(...args))
+				: method;
 		},
 	});
 }
@@ -133,11 +146,26 @@ async function newToken(): Promise<string> {
 	return (await createToken(registry, { label: "x", names: "*", verbs: ["publish"], expiresAt })).token;
 }
 
+/** What a standard client verifies, from the root on. */
+async function signedState() {
+	const reader = new StoreReader(registry.metadata, trust.rootBytes);
+	try {
+		const bytes = await reader.read(targetPaths.index(bundle.name));
+		const index = bytes && (JSON.parse(Buffer.from(bytes).toString()) as IndexDocument);
+		return { index, archive: await reader.listed(targetPaths.archive(bundle.name, bundle.version)) };
+	} finally {
+		rmSync(reader.folder, { recursive: true });
+	}
+}
+
 /** Either nothing is visible, or the whole version is, with its bytes. */
 async function expectConsistent(): Promise<void> {
 	const record = await registry.metadata.read((reads) => reads.findVersion(bundle.name, bundle.version));
 	const names = await registry.metadata.read((reads) => reads.listNames("", 10));
 	expect(names).toEqual(record === undefined ? [] : [bundle.name]);
+	const { index, archive } = await signedState();
+	expect(index?.versions.map((version) => version.sha256)).toEqual(record && [record.sha256]);
+	expect(archive?.hashes["sha256"]).toBe(record?.sha256);
 	if (record === undefined) return;
 	const parts: Uint8Array[] = [];
 	for await (const part of (await registry.blobs.open(record.sha256, record.size)) ?? []) parts.push(part);
@@ -151,6 +179,10 @@ test("publish has exactly these writes", async () => {
 	expect(plan.seen).toEqual([
 		"blob stage",
 		"insertVersion",
+		"putDocument",
+		// The bin of the archive, the bin of the index, the snapshot, the timestamp.
+		...Array.from({ length: 4 }, () => "insertTrustFile"),
+		"pruneTrust",
 		"appendAudit",
 		"blob commit",
 		"transaction commit",
@@ -158,7 +190,7 @@ test("publish has exactly these writes", async () => {
 	]);
 });
 
-const WRITES = 6;
+const WRITES = 12;
 const faults = Array.from({ length: WRITES }, (_, write) => MODES.map((mode) => ({ write, mode }))).flat();
 
 test.each(faults)("write $write $mode: consistent at once, and a retry succeeds", async (fault) => {
@@ -201,3 +233,52 @@ test.each(faults)(
 		expect(versions.map((version) => version.sha256)).toEqual([visible?.sha256 ?? other.sha256]);
 	},
 );
+
+const YANK_WRITES = 8;
+const yankFaults = Array.from({ length: YANK_WRITES }, (_, write) =>
+	MODES.map((mode) => ({ write, mode })),
+).flat();
+
+async function yankScope() {
+	const expiresAt = new Date(Date.now() + 60_000).toISOString();
+	const { token } = await createToken(registry, { label: "y", names: "*", verbs: ["yank"], expiresAt });
+	return authorizeWrite(registry, { authorization: `Bearer ${token}`, verb: "yank", name: bundle.name });
+}
+
+test.each(yankFaults)(
+	"yank, write $write $mode: signed index and row agree, and a retry succeeds",
+	async (fault) => {
+		await upload(await newToken());
+		const scope = await yankScope();
+		const request = { version: bundle.version, reason: "crash" };
+		plan.seen.length = 0;
+		plan.armed = fault;
+		await expect(yank(registry, scope, request)).rejects.toThrow(/^injected/);
+		plan.armed = undefined;
+		const agree = async () => {
+			const record = await registry.metadata.read((reads) => reads.findVersion(bundle.name, bundle.version));
+			const { index } = await signedState();
+			expect(index?.versions[0]?.yanked?.reason ?? null).toBe(record?.yankReason);
+			return record?.yankReason;
+		};
+		await agree();
+		await yank(registry, scope, request);
+		expect(await agree()).toBe("crash");
+	},
+);
+
+test("yank has exactly these writes", async () => {
+	await upload(await newToken());
+	const scope = await yankScope();
+	plan.seen.length = 0;
+	await yank(registry, scope, { version: bundle.version, reason: "crash" });
+	expect(plan.seen).toEqual([
+		"swapYank",
+		"putDocument",
+		// The bin of the index, the snapshot, the timestamp.
+		...Array.from({ length: 3 }, () => "insertTrustFile"),
+		"pruneTrust",
+		"appendAudit",
+		"transaction commit",
+	]);
+});

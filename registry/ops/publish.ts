@@ -1,6 +1,6 @@
-// Publishes one archive under its name and version: bytes durable first, then the metadata that names them.
-// Refuses other bytes for a version that exists, and bundles that are malformed, misnamed or unsigned. It does not judge
-// who signed: hosts do that against keys of their own, so that a stolen registry decides nothing.
+// Publishes one archive under its name and version: bytes durable first, then the metadata that names and lists them.
+// Refuses other bytes for a version that exists, and bundles that are malformed, misnamed, unsigned, or signed by others than
+// the authorisation map says. Hosts check the same again, so that a stolen registry decides nothing.
 import { type Bundle, openBundle } from "#bundle/bundle.ts";
 import { BundleError } from "#bundle/errors.ts";
 import { SigningError } from "#signing/errors.ts";
@@ -9,7 +9,11 @@ import { RegistryError } from "../api/errors.ts";
 import { MAX_ARCHIVE_BYTES, type PublishedDocument } from "../api/wire.ts";
 import type { StagedBlob } from "../ports/blob-store.ts";
 import type { MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
+import { archiveTarget, indexDocument, indexTarget } from "../trust/index-document.ts";
+import type { Keyring } from "../trust/online-keys.ts";
+import { publishTargets } from "../trust/repository.ts";
 import { auditRefusal } from "./audit.ts";
+import { type AuthorisedBy, authoriseBundle, stillAuthorised } from "./authorised.ts";
 import { stillAuthorized, type WriterScope } from "./authorize.ts";
 import type { RegistryContext } from "./registry-context.ts";
 
@@ -34,8 +38,10 @@ export async function publish(
 	try {
 		const upload = await registry.blobs.stage(request.archive, { maxBytes: MAX_ARCHIVE_BYTES });
 		staged = upload;
-		const record = await registry.examinations.run(() => examine(registry, scope, request.version, upload));
-		const created = await commit(registry, scope, record, upload);
+		const { record, authorised } = await registry.examinations.run(() =>
+			examine(registry, scope, request.version, upload),
+		);
+		const created = await commit(registry, scope, { record, authorised, upload });
 		return { created, published: publishedDocument(record) };
 	} catch (error) {
 		const { tokenId, name } = scope;
@@ -66,8 +72,9 @@ async function examine(
 	scope: WriterScope<"publish">,
 	version: string,
 	staged: StagedBlob,
-): Promise<VersionRecord> {
-	const { manifest, manifestDigest, signatureBytes } = await openUpload(staged);
+): Promise<{ record: VersionRecord; authorised: AuthorisedBy }> {
+	const bundle = await openUpload(staged);
+	const { manifest, manifestDigest, signatureBytes } = bundle;
 	if (manifest.name !== scope.name || manifest.version !== version) {
 		throw new RegistryError(
 			"REGISTRY_BUNDLE_MISMATCH",
@@ -76,7 +83,8 @@ async function examine(
 		);
 	}
 	requireSignature(signatureBytes);
-	return {
+	const authorised = await authoriseBundle(registry, bundle);
+	const record: VersionRecord = {
 		name: manifest.name,
 		version: manifest.version,
 		sha256: staged.sha256,
@@ -92,6 +100,7 @@ async function examine(
 		yankReason: null,
 		revision: 0,
 	};
+	return { record, authorised };
 }
 
 async function openUpload(staged: StagedBlob): Promise<Bundle> {
@@ -123,24 +132,37 @@ function requireSignature(signatureBytes: Uint8Array): void {
 	});
 }
 
-function commit(
+async function commit(
 	registry: RegistryContext,
 	scope: WriterScope<"publish">,
-	record: VersionRecord,
-	staged: StagedBlob,
+	{ record, authorised, upload }: { record: VersionRecord; authorised: AuthorisedBy; upload: StagedBlob },
 ): Promise<boolean> {
+	const keyring = await registry.keyring();
 	return registry.metadata.transaction(async (tx) => {
 		await stillAuthorized(tx, scope, registry.now());
+		await stillAuthorised(tx, authorised);
 		const created = await tx.insertVersion(record);
-		if (!created) await requireSameBytes(tx, record);
+		if (created) await listVersion(tx, record, { keyring, now: registry.now() });
+		else await requireSameBytes(tx, record);
 		const { name, version, sha256, publishedBy: tokenId, publishedAt: at } = record;
 		const outcome = created ? "created" : "same";
 		await tx.appendAudit({ at, tokenId, verb: "publish", name, version, sha256, outcome });
 		// Inside the transaction and last: whoever loses a race never stores its bytes, and the row becomes visible
 		// only after they are durable. A repeated upload stores them too, which heals a blob that was lost or has rotted.
-		await staged.commit();
+		await upload.commit();
 		return created;
 	});
+}
+
+/** The archive and the new index of its name, in the metadata that hosts verify. */
+async function listVersion(
+	tx: MetadataTransaction,
+	record: VersionRecord,
+	signing: { keyring: Keyring; now: Date },
+): Promise<void> {
+	const { path, file } = archiveTarget(record);
+	const index = indexTarget(indexDocument(record.name, await tx.listVersions(record.name)));
+	await publishTargets(tx, { archives: new Map([[path, file]]), documents: [index] }, signing);
 }
 
 async function requireSameBytes(tx: MetadataTransaction, record: VersionRecord): Promise<void> {

@@ -2,6 +2,8 @@
 import { RegistryError } from "../api/errors.ts";
 import type { YankedDocument } from "../api/wire.ts";
 import type { MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
+import { indexDocument, indexTarget } from "../trust/index-document.ts";
+import { publishTargets } from "../trust/repository.ts";
 import { auditRefusal } from "./audit.ts";
 import { stillAuthorized, type WriterScope } from "./authorize.ts";
 import type { RegistryContext } from "./registry-context.ts";
@@ -37,12 +39,15 @@ async function change(
 	const { name, tokenId } = scope;
 	const { version, verb } = request;
 	try {
+		const keyring = await registry.keyring();
 		return await registry.metadata.transaction(async (tx) => {
 			await stillAuthorized(tx, scope, registry.now());
 			const record = await requireVersion(tx, name, version);
 			const yanked = next(record);
 			if (!(await tx.swapYank({ name, version, expectedRevision: record.revision }, yanked)))
 				throw overtaken(name);
+			const index = indexTarget(indexDocument(name, await tx.listVersions(name)));
+			await publishTargets(tx, { documents: [index] }, { keyring, now: registry.now() });
 			const at = registry.now().toISOString();
 			await tx.appendAudit({ at, tokenId, verb, name, version, sha256: record.sha256, outcome: "done" });
 			return { schema: "kfn.yanked/1", name, version, yanked } as const;

@@ -1,9 +1,18 @@
 // PUT /v1/bundles/NAME/VERSION over real HTTP: what is taken, what is refused and under which code.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packArchive } from "#bundle/archive.ts";
-import { BUNDLE_MEDIA_TYPE, type IndexDocument, type PublishedDocument, paths } from "../api/wire.ts";
+import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import { serializePublishers } from "#signing/publishers.ts";
+import {
+	BUNDLE_MEDIA_TYPE,
+	type ErrorDocument,
+	type IndexDocument,
+	type PublishedDocument,
+	paths,
+} from "../api/wire.ts";
 import { testBundle } from "../testing/bundles.ts";
 import { TestServer } from "../testing/server.ts";
+import { testPublisher } from "../testing/trust.ts";
 
 let server: TestServer;
 let token: string;
@@ -94,6 +103,42 @@ describe("refuses", () => {
 	test("a bundle without signatures", async () => {
 		const answer = await server.publish(await testBundle({ name: "unsigned", signers: [] }), token);
 		await refused(answer, [400, "REGISTRY_SIGNATURE_MISSING"], "unsigned");
+	});
+
+	const unauthorised = async (name: string, signers: readonly SecretKey[], signatureCode: string) => {
+		const answer = await server.publish(await testBundle({ name, signers }), token);
+		await refused(answer, [403, "REGISTRY_UNAUTHORISED"], name);
+		expect((answer.json as ErrorDocument).error.details).toMatchObject({ signatureCode });
+	};
+
+	test("unauthorised publisher: a bundle that only a key outside the authorisation map signed", async () => {
+		await unauthorised("foreign", [await generateKeyPair()], "SIGNATURE_UNKNOWN_KEY");
+	});
+
+	test("a stranger's signature beside the publisher's", async () => {
+		await unauthorised("mixed", [await testPublisher(), await generateKeyPair()], "SIGNATURE_UNKNOWN_KEY");
+	});
+
+	test("a name that the map has no entry for, and one whose threshold is not met", async () => {
+		const { publicKey } = await testPublisher();
+		const second = await generateKeyPair();
+		const map = serializePublishers({
+			publishers: [{ names: ["pair"], threshold: 2, keys: [publicKey, second.publicKey] }],
+		});
+		await using strict = await TestServer.start({ trust: { map } });
+		const strictToken = await strict.token();
+		const code = async (name: string, signers: readonly SecretKey[]) => {
+			const answer = await strict.publish(await testBundle({ name, signers }), strictToken);
+			return [answer.status, (answer.json as ErrorDocument).error?.details?.["signatureCode"]];
+		};
+		const first = await testPublisher();
+		expect(await code("other", [first])).toEqual([403, "PUBLISHERS_NO_MATCH"]);
+		expect(await code("pair", [first])).toEqual([403, "SIGNATURE_THRESHOLD"]);
+		expect(await code("pair", [first, second])).toEqual([201, undefined]);
+		expect((await strict.registry.audit())[1]).toMatchObject({
+			outcome: "REGISTRY_UNAUTHORISED",
+			name: "pair",
+		});
 	});
 
 	test("name mismatch: an archive under a name that its manifest does not have", async () => {
