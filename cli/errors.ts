@@ -16,6 +16,12 @@ export const CLI_ERRORS = {
 	CLI_REGISTRY_ANSWER: { exit: 1, means: "the registry's answer is not in the documented form" },
 	CLI_DOWNLOAD_INTERRUPTED: { exit: 1, means: "the connection ended in the middle of a download" },
 	CLI_DOWNLOAD_DIGEST: { exit: 3, means: "the downloaded bytes are not those that the index names" },
+	CLI_EXPORT_MALFORMED: { exit: 3, means: "the file is not an export in the form that kfn writes" },
+	CLI_MIRROR_INCOMPLETE: {
+		exit: 1,
+		means: "the registry or mirror does not have a file that its own metadata names",
+	},
+	CLI_MIRROR_BUSY: { exit: 1, means: "another kfn is writing into this mirror" },
 	CLI_NO_VERSION: { exit: 1, means: "no published version fits the range" },
 	CLI_COMPILER_MISSING: { exit: 1, means: "the compiler that the build needs is not installed" },
 	CLI_COMPILE_FAILED: { exit: 1, means: "the compiler refused the source" },

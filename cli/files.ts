@@ -31,7 +31,7 @@ export async function writeOutput(
 	bytes: Uint8Array | string,
 	options: { overwrite: boolean; mode?: number },
 ): Promise<void> {
-	const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+	const temporary = temporaryFor(path);
 	const file = await open(temporary, "wx", options.mode ?? 0o644);
 	try {
 		await file.writeFile(bytes);
@@ -39,6 +39,20 @@ export async function writeOutput(
 	} finally {
 		await file.close();
 	}
+	await placeOutput(temporary, path, options);
+}
+
+/** A name beside `path` for bytes that are not all there yet. */
+export function temporaryFor(path: string): string {
+	return `${path}.${randomBytes(6).toString("hex")}.tmp`;
+}
+
+/** Gives a file that is whole and durable its name; without `overwrite`, CLI_FILE_EXISTS where it is taken. */
+export async function placeOutput(
+	temporary: string,
+	path: string,
+	options: { overwrite: boolean },
+): Promise<void> {
 	try {
 		if (options.overwrite) await rename(temporary, path);
 		else await linkInto(temporary, path);

@@ -49,12 +49,15 @@ test("power cut: bytes are synced before the name moves, and the folder after (a
 	const faults = faultAt(0, "fail");
 	const traced = openDurable(faults);
 	traced.writeFile(join(folder, "f"), "x");
+	traced.placeFile(join(folder, "p"), "x");
+	traced.syncFolder(folder);
 	traced.swapLink(join(folder, "l"), "f");
 	mkdirSync(join(folder, "bin"));
 	traced.importFolder(join(folder, "entry"), join(folder, "bin"), new Map([["a/b", Buffer.from("x")]]));
 	const name = folder.slice(folder.lastIndexOf("/") + 1);
 	expect(faults.passed).toEqual([
 		...["clear .f.tmp", "create .f.tmp", "write .f.tmp", "fsync .f.tmp", "rename f", `fsync folder ${name}`],
+		...["clear .p.tmp", "create .p.tmp", "write .p.tmp", "fsync .p.tmp", "rename p", `fsync folder ${name}`],
 		...["clear .l.tmp", "symlink .l.tmp", "rename l", `fsync folder ${name}`],
 		...[
 			"mkdir bin/entry",

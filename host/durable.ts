@@ -37,6 +37,10 @@ export interface Durable {
 	makeFolder(path: string): void;
 	/** Creates or replaces a file. */
 	writeFile(path: string, bytes: Uint8Array | string): void;
+	/** Like `writeFile`, for many files in one folder: the name is durable once `syncFolder` has returned, the bytes before. */
+	placeFile(path: string, bytes: Uint8Array | string): void;
+	/** Makes the names in a folder durable. */
+	syncFolder(path: string): void;
 	/** Appends one line to a file; a torn last line of an earlier power cut is ended first. */
 	appendLine(path: string, line: string): void;
 	/** Makes `path` a symbolic link to `target`, replacing the one that is there. */
@@ -69,16 +73,31 @@ class FileWriter implements Durable {
 		if (statOf(path)?.isDirectory()) return;
 		this.makeFolder(dirname(path));
 		this.#do(`mkdir ${basename(path)}`, path, () => mkdirIfMissing(path));
-		this.#syncFolder(dirname(path));
+		this.syncFolder(dirname(path));
 	}
 
 	writeFile(path: string, bytes: Uint8Array | string): void {
-		// One fixed name per target: writers hold the lock, and a leftover of a killed one is replaced, not added to.
+		this.placeFile(path, bytes);
+		this.syncFolder(dirname(path));
+	}
+
+	placeFile(path: string, bytes: Uint8Array | string): void {
+		// One fixed name per target: writers hold a lock, and a leftover of a killed one is replaced, not added to.
 		const temp = temporary(path);
 		this.#do(`clear ${basename(temp)}`, temp, () => rmSync(temp, { force: true }));
 		this.#create(temp, bytes);
 		this.#do(`rename ${basename(path)}`, path, () => renameSync(temp, path));
-		this.#syncFolder(dirname(path));
+	}
+
+	syncFolder(path: string): void {
+		this.#do(`fsync folder ${basename(path)}`, path, () => {
+			const fd = openSync(path, O_RDONLY | O_DIRECTORY);
+			try {
+				fsyncSync(fd);
+			} finally {
+				closeSync(fd);
+			}
+		});
 	}
 
 	appendLine(path: string, line: string): void {
@@ -92,7 +111,7 @@ class FileWriter implements Durable {
 		} finally {
 			closeSync(fd);
 		}
-		if (isNew) this.#syncFolder(dirname(path));
+		if (isNew) this.syncFolder(dirname(path));
 	}
 
 	swapLink(path: string, target: string): void {
@@ -100,7 +119,7 @@ class FileWriter implements Durable {
 		this.#do(`clear ${basename(temp)}`, temp, () => rmSync(temp, { force: true }));
 		this.#do(`symlink ${basename(temp)}`, temp, () => symlinkSync(target, temp));
 		this.#do(`rename ${basename(path)}`, path, () => renameSync(temp, path));
-		this.#syncFolder(dirname(path));
+		this.syncFolder(dirname(path));
 	}
 
 	importFolder(path: string, bin: string, files: ReadonlyMap<string, Uint8Array>): void {
@@ -114,28 +133,28 @@ class FileWriter implements Durable {
 			this.#create(file, bytes);
 		}
 		// Children before parents, so that no synced folder names one whose own entries could be lost.
-		for (const folder of [...folders].reverse()) this.#syncFolder(folder);
+		for (const folder of [...folders].reverse()) this.syncFolder(folder);
 		this.#do(`rename into ${basename(dirname(path))}`, path, () => renameSync(staged, path));
-		this.#syncFolder(dirname(path));
-		this.#syncFolder(bin);
+		this.syncFolder(dirname(path));
+		this.syncFolder(bin);
 	}
 
 	removeFile(path: string): void {
 		if (statOf(path) === undefined) return;
 		this.#do(`unlink ${basename(path)}`, path, () => unlinkIfThere(path));
-		this.#syncFolder(dirname(path));
+		this.syncFolder(dirname(path));
 	}
 
 	removeTree(path: string): void {
 		if (statOf(path) === undefined) return;
 		this.#do(`remove ${basename(path)}`, path, () => rmSync(path, { recursive: true, force: true }));
-		this.#syncFolder(dirname(path));
+		this.syncFolder(dirname(path));
 	}
 
 	removeEmpty(path: string): void {
 		if (!statOf(path)?.isDirectory() || readdirSync(path).length > 0) return;
 		this.#do(`rmdir ${basename(path)}`, path, () => rmdirSync(path));
-		this.#syncFolder(dirname(path));
+		this.syncFolder(dirname(path));
 	}
 
 	scribble(fd: number, text: string): void {
@@ -162,17 +181,6 @@ class FileWriter implements Durable {
 		} finally {
 			closeSync(fd);
 		}
-	}
-
-	#syncFolder(path: string): void {
-		this.#do(`fsync folder ${basename(path)}`, path, () => {
-			const fd = openSync(path, O_RDONLY | O_DIRECTORY);
-			try {
-				fsyncSync(fd);
-			} finally {
-				closeSync(fd);
-			}
-		});
 	}
 
 	#do<T>(point: string, path: string, effect: () => T): T {

@@ -14,6 +14,8 @@ export interface Layout {
 	readonly log: string;
 	readonly lock: string;
 	readonly tmp: string;
+	/** Where `kfn import` keeps a registry's tree. */
+	readonly registry: string;
 	readonly pins: string;
 	storeEntry(sha256: string): string;
 	generation(n: number): string;
@@ -38,6 +40,7 @@ export function layoutOf(root: string): Layout {
 		log: join(state, "log.jsonl"),
 		lock: join(state, "lock"),
 		tmp: join(state, "tmp"),
+		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),
 		storeEntry: (sha256) => join(state, "store", sha256),
 		generation,
