@@ -17,6 +17,8 @@ import { importBundle } from "./store.ts";
 export interface ChangeSpec {
 	/** One line for `plan.json` and the log: "upgrade flow-dissector 1.0.0 → 1.0.1". */
 	readonly reason: string;
+	/** The id of the rollback permit that lets it go to a lower version. */
+	readonly permit?: string | undefined;
 	/** What shall be active afterwards, in the plan's order. */
 	readonly functions: readonly PlanFunction[];
 	/** Verified bundles to import; those that `functions` names and the store already has need not be here. */

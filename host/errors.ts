@@ -19,7 +19,7 @@ export const HOST_ERRORS = {
 	HOST_ALREADY_INSTALLED: { exit: 1, means: "another version of the bundle is active in the scope" },
 	HOST_NOT_INSTALLED: { exit: 1, means: "the bundle or function is not active where it was looked for" },
 	HOST_FUNCTION_TAKEN: { exit: 1, means: "another bundle provides the function in the scope" },
-	HOST_DOWNGRADE: { exit: 1, means: "an upgrade would go to a lower version" },
+	HOST_DOWNGRADE: { exit: 1, means: "the host would go to a lower version, and no permit lets it" },
 	HOST_SAME_VERSION: { exit: 1, means: "the active bundle has the same version and other bytes" },
 	HOST_AMBIGUOUS_SCOPE: { exit: 2, means: "the function is active in several scopes and none was named" },
 	HOST_NO_GENERATION: { exit: 1, means: "the generation asked for does not exist" },

@@ -32,6 +32,8 @@ export interface ChangeReport {
 	/** The generation that was current before; equal to `generation` where nothing changed. */
 	readonly previous: number;
 	readonly reason: string;
+	/** The id of the rollback permit by which it went to a lower version; null where none was needed. */
+	readonly permit: string | null;
 	/** Whether an interrupted change was found, and recovered from, first. */
 	readonly recovered: boolean;
 	readonly functions: readonly ChangedFunction[];
@@ -51,6 +53,7 @@ interface Done {
 	readonly next: Plan;
 	readonly spec: {
 		readonly reason: string;
+		readonly permit?: string | undefined;
 		readonly recovery: Recovery;
 		readonly bundles: readonly Bundle[];
 	};
@@ -68,6 +71,7 @@ export function reportOf(done: Done): ChangeReport {
 		generation: next.generation,
 		previous: from.generation,
 		reason: spec.reason,
+		permit: spec.permit ?? null,
 		recovered: spec.recovery.recovered,
 		functions: next.functions.map((entry) =>
 			changedFunction(entry, before.get(keyOf(entry))?.bundle.version ?? null, applied, checked),
@@ -93,6 +97,7 @@ export function unchangedReport(
 		generation: current.generation,
 		previous: current.generation,
 		reason,
+		permit: null,
 		recovered: recovery.recovered,
 		functions: current.functions.map((entry) => ({
 			...changedFunction(entry, entry.bundle.version, applied, undefined),

@@ -1,13 +1,16 @@
-// Takes an active bundle to a higher version, everywhere it is active or in one scope. Refuses to go down: rollback does that.
+// Takes an active bundle to another version, everywhere it is active or in one scope. Refuses to go down without a permit
+// of its publisher; to what ran here before, rollback goes.
 import semver from "semver";
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
+import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { setParameters } from "./parameters.ts";
+import { type OfferedPermits, permitFor } from "./permit.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { recover, runnable } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
@@ -19,14 +22,16 @@ export interface UpgradeRequest {
 	bundle: Uint8Array | AsyncIterable<Uint8Array>;
 	/** Where; every scope in which the bundle is active unless given. */
 	scope?: string | undefined;
+	/** What may let it go to a lower version. */
+	permits?: OfferedPermits | undefined;
 	onStep?: OnStep | undefined;
 }
 
 /**
- * Verifies the bundle and replaces lower versions of it, in one new generation.
+ * Verifies the bundle and replaces other versions of it, in one new generation.
  *
- * HOST_NOT_INSTALLED: it is not active (there). HOST_DOWNGRADE: a higher version is. HOST_SAME_VERSION: the same version
- * with other bytes is. The same bundle changes nothing.
+ * HOST_NOT_INSTALLED: it is not active (there). HOST_SAME_VERSION: the same version with other bytes is. The same bundle
+ * changes nothing. Where a higher version is active, a permit must cover the step: errors of {@link permitFor}.
  */
 export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<ChangeReport> {
 	const recovery = await recover(lock, request.onStep);
@@ -34,17 +39,36 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	const { name, version } = bundle.manifest;
 	const current = readCurrentPlan(lock.host);
 	const active = activeOf(current, name, request.scope);
-	const older = active.filter((entry) => isOlder(entry, bundle));
-	const from = [...new Set(older.map((entry) => entry.bundle.version))].join(", ");
-	if (older.length === 0) return unchangedReport(current, `upgrade ${name} ${version}`, recovery);
+	const others = active.filter((entry) => isOther(entry, bundle));
+	if (others.length === 0) return unchangedReport(current, `upgrade ${name} ${version}`, recovery);
+	const from = versionsOf(others).join(", ");
+	const permit = await permitOf(lock.host, others, bundle, request.permits);
 	return change(lock, {
-		reason: `upgrade ${name} ${from} → ${version}`,
-		functions: mergeFunctions(current.functions, replacements(lock.host, older, bundle)),
+		reason: `upgrade ${name} ${from} → ${version}${permit === undefined ? "" : ` by permit ${permit.id}`}`,
+		permit: permit?.id,
+		functions: mergeFunctions(current.functions, replacements(lock.host, others, bundle)),
 		bundles: [bundle],
-		required: requiredOf(lock, current, older, request.scope !== undefined),
+		required: requiredOf(lock, current, others, request.scope !== undefined),
 		recovery,
 		onStep: request.onStep,
 	});
+}
+
+/** Undefined where every step goes up. */
+async function permitOf(
+	host: Host,
+	others: readonly PlanFunction[],
+	bundle: Bundle,
+	permits: OfferedPermits | undefined,
+): Promise<OpenedPermit | undefined> {
+	const { name, version } = bundle.manifest;
+	const leaving = versionsOf(others.filter((entry) => semver.gt(entry.bundle.version, version)));
+	if (leaving.length === 0) return undefined;
+	return permitFor(host, { name, leaving, to: { version, manifestSha256: bundle.manifestDigest } }, permits);
+}
+
+function versionsOf(entries: readonly PlanFunction[]): string[] {
+	return [...new Set(entries.map((entry) => entry.bundle.version))];
 }
 
 /** The plan's lines of an active bundle, in one scope or everywhere; HOST_NOT_INSTALLED where there is none. */
@@ -64,37 +88,23 @@ export function activeOf(plan: Plan, name: string, scope: string | undefined): P
 	);
 }
 
-function isOlder(entry: PlanFunction, bundle: Bundle): boolean {
+function isOther(entry: PlanFunction, bundle: Bundle): boolean {
 	const { name, version } = bundle.manifest;
 	if (entry.bundle.sha256 === bundle.sha256) return false;
-	const order = semver.compare(entry.bundle.version, version);
-	const details = { scope: entry.scope, active: entry.bundle, offered: { version, sha256: bundle.sha256 } };
-	if (order > 0) {
-		throw new HostError(
-			"HOST_DOWNGRADE",
-			`${name} ${entry.bundle.version} is active, and ${version} is lower`,
-			{
-				hint: "kfn rollback goes back to what ran before",
-				details,
-			},
-		);
-	}
-	if (order === 0) {
-		throw new HostError("HOST_SAME_VERSION", `${name} ${version} is active with other bytes than these`, {
-			hint: "a version has one content; give the new one a higher version, or remove the bundle and install it",
-			details,
-		});
-	}
-	return true;
+	if (semver.compare(entry.bundle.version, version) !== 0) return true;
+	throw new HostError("HOST_SAME_VERSION", `${name} ${version} is active with other bytes than these`, {
+		hint: "a version has one content; give the new one a higher version, or remove the bundle and install it",
+		details: { scope: entry.scope, active: entry.bundle, offered: { version, sha256: bundle.sha256 } },
+	});
 }
 
 function replacements(
 	host: Host,
-	older: readonly PlanFunction[],
+	others: readonly PlanFunction[],
 	bundle: Bundle,
 ): Map<string, PlanFunction | null> {
 	const changes = new Map<string, PlanFunction | null>();
-	for (const entry of older) {
+	for (const entry of others) {
 		const next = planFunctionOf(bundle, entry.scope, carriedConfig(host, entry, bundle));
 		changes.set(keyOf(entry), null);
 		changes.set(keyOf(next), next);
@@ -114,10 +124,10 @@ function carriedConfig(host: Host, entry: PlanFunction, bundle: Bundle): Config 
 function requiredOf(
 	lock: HostLock,
 	current: Plan,
-	older: readonly PlanFunction[],
+	others: readonly PlanFunction[],
 	named: boolean,
 ): ReadonlySet<string> {
-	const keys = older.map(keyOf);
+	const keys = others.map(keyOf);
 	const present = new Set(runnable(lock.host, current, new Set()).plan.functions.map(keyOf));
 	const alive = keys.filter((key) => present.has(key));
 	return new Set(named || alive.length === 0 ? keys : alive);

@@ -1,9 +1,9 @@
-import { Args } from "@oclif/core";
+import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
 import { registryFlag, scopeFlag } from "../flags.ts";
 
 export class Upgrade extends KfnCommand {
-	static override summary = "Swap to a newer version on the live host";
+	static override summary = "Swap to a newer version on the live host, or by permit to an older one";
 	static override args = {
 		bundle: Args.string({
 			description: "NAME[@RANGE] or a .kfn file; without it, everything that is installed",
@@ -12,6 +12,10 @@ export class Upgrade extends KfnCommand {
 	static override flags = {
 		scope: scopeFlag(),
 		registry: registryFlag(),
+		permit: Flags.string({
+			helpValue: "FILE",
+			description: "rollback permit of the publisher, for going to a lower version",
+		}),
 	};
 
 	protected async perform(): Promise<Output> {
@@ -21,6 +25,7 @@ export class Upgrade extends KfnCommand {
 			request: args.bundle,
 			scope: flags.scope,
 			registry: flags.registry,
+			permit: flags.permit,
 		});
 	}
 }

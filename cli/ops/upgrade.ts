@@ -5,21 +5,24 @@ import { gt } from "semver";
 import { type ListedFunction, list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
-import { upgrade as upgradeBundle } from "#host/upgrade.ts";
+import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
 import { fetchBundle, fetchVersion } from "../client/fetch-bundle.ts";
 import { openRegistryClient } from "../client/registry.ts";
 import { selectVersion } from "../client/select.ts";
 import type { Source } from "../client/source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
-import { describeError, type ErrorDocument } from "../errors.ts";
+import { CliError, describeError, type ErrorDocument } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
+import { readPermit } from "./permit.ts";
 
 export interface UpgradeInput {
 	readonly request: string | undefined;
 	readonly scope: string | undefined;
 	readonly registry: string | undefined;
+	/** File of a rollback permit, which lets one named version be lower than the active one. */
+	readonly permit: string | undefined;
 }
 
 /** A bundle that could not be taken to its newest version; what ran, runs. */
@@ -33,14 +36,24 @@ interface UpgradeFailure {
 }
 
 export async function upgrade(context: Context, input: UpgradeInput): Promise<Output> {
-	if (input.request === undefined) return upgradeAll(context, input);
-	const { archive } = await fetchBundle(context, input.request, input.registry);
-	return changeOutput(await upgradeOne(context, archive, input.scope));
+	const { request, scope } = input;
+	const permit = input.permit === undefined ? undefined : await readPermit(input.permit);
+	if (request === undefined && permit !== undefined) {
+		throw new CliError("CLI_USAGE", "a permit is for one version of one bundle: name it", {
+			hint: "kfn permit show FILE tells which; then kfn upgrade NAME@VERSION --permit FILE",
+		});
+	}
+	if (request === undefined) return upgradeAll(context, input);
+	const { archive } = await fetchBundle(context, request, input.registry);
+	return changeOutput(await upgradeOne(context, { bundle: archive, scope, permits: { named: permit } }));
 }
 
-function upgradeOne(context: Context, bundle: Uint8Array, scope: string | undefined): Promise<ChangeReport> {
+function upgradeOne(
+	context: Context,
+	request: Pick<UpgradeRequest, "bundle" | "scope" | "permits">,
+): Promise<ChangeReport> {
 	return withLock(openContextHost(context), "upgrade", (lock) =>
-		upgradeBundle(lock, { bundle, ...(scope === undefined ? {} : { scope }), onStep: context.onStep }),
+		upgradeBundle(lock, { ...request, onStep: context.onStep }),
 	);
 }
 
@@ -73,7 +86,7 @@ async function upgradeToNewest(
 	const newest = selectVersion(await source.index(name), "*");
 	if (!gt(newest.version, version)) return undefined;
 	const { archive } = await fetchVersion(context, source, `${name}@${newest.version}`);
-	return upgradeOne(context, archive, scope);
+	return upgradeOne(context, { bundle: archive, scope });
 }
 
 function failureOf({ bundle, version, scope }: ListedFunction, thrown: unknown): UpgradeFailure {

@@ -1,23 +1,42 @@
-// The golden session of an operator: the real command line, registry, loader and kernel, in a namespace of its own.
+// Golden sessions of an operator: the real command line, registry, loader and kernel, in a namespace of its own.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "vitest";
 import { skipUnlessKernel } from "../harness/feature.ts";
 import { runSession } from "../harness/session.ts";
-import { CLI, MASKS } from "../sessions/world.ts";
-import { openHostWorld } from "./world.ts";
+import { CLI, MASKS, PASSPHRASE } from "../sessions/world.ts";
+import { type HostWorld, openHostWorld } from "./world.ts";
 
 test("an operator's session", async (context) => {
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("session");
-	const files = ["publisher.key.pub", "gre.pcap", "flow-dissector-1.0.0.kfn"];
+	await session(world, "host", ["publisher.key.pub", "gre.pcap", "flow-dissector-1.0.0.kfn"]);
+});
+
+test("a step down by the publisher's permit, with the real loader", async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("permit");
+	const bundles = ["flow-dissector-1.0.0.kfn", "flow-dissector-1.0.1.kfn"];
+	await session(world, "permit", ["publisher.key", "publisher.key.pub", ...bundles]);
+});
+
+async function session(world: HostWorld, golden: string, files: readonly string[]): Promise<void> {
 	await runSession({
-		file: join(import.meta.dirname, "../sessions/kernel/host.golden"),
+		file: join(import.meta.dirname, `../sessions/kernel/${golden}.golden`),
 		cli: CLI,
-		masks: [...MASKS, { pattern: /\d+ vectors/g, name: "[N] vectors" }],
-		env: { KFN_ROOT: world.root.path, KFN_REGISTRY: world.registry, SCOPE: world.scope },
+		masks: [
+			...MASKS,
+			{ pattern: /\d+ vectors/g, name: "[N] vectors" },
+			{ pattern: /\b[0-9a-f]{32}\b/g, name: "[ID]" },
+		],
+		env: {
+			KFN_ROOT: world.root.path,
+			KFN_REGISTRY: world.registry,
+			KFN_PASSPHRASE: PASSPHRASE,
+			SCOPE: world.scope,
+		},
 		literals: { ROOT: world.root.path, SCOPE: world.scope },
 		files: Object.fromEntries(files.map((name) => [name, readFileSync(join(world.folder, name))])),
 	});
-});
+}
