@@ -27,6 +27,18 @@ export const HOST_ERRORS = {
 	HOST_CHECK_FAILED: { exit: 1, means: "after a change the kernel did not run what the plan says" },
 	HOST_TRUST_UNKNOWN: { exit: 1, means: "no trusted publisher has the name or key that was to be removed" },
 	HOST_TRUST_THRESHOLD: { exit: 2, means: "a publisher would have fewer keys than its threshold" },
+	HOST_TRUST_NO_ROOT: {
+		exit: 3,
+		means: "no registry root is pinned, so that nothing of a registry can be verified",
+	},
+	HOST_TRUST_PINNED: { exit: 1, means: "another root is pinned already" },
+	HOST_TRUST_FINGERPRINT: { exit: 3, means: "the registry has no root of the fingerprint that was given" },
+	HOST_TRUST_DAMAGED: { exit: 3, means: "what this host remembers of its registry is damaged or incomplete" },
+	HOST_TRUST_ROLLED_BACK: {
+		exit: 3,
+		means: "what this host holds or is offered of its registry is older than what it has verified before",
+	},
+	HOST_TRUST_POLICY: { exit: 3, means: "policy.json is not in the documented form" },
 	HOST_FAULT_MALFORMED: { exit: 2, means: "an injected fault (KFN_FAULT, tests only) is not N:KIND" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 

@@ -6,6 +6,14 @@ export interface Layout {
 	readonly root: string;
 	readonly trust: string;
 	readonly publishers: string;
+	/** The pinned root (docs/formats/trust-state.md). */
+	readonly trustRoot: string;
+	readonly trustPolicy: string;
+	/** A root that a package brought: what is pinned where the operator pinned none. */
+	readonly packagedRoot: string;
+	readonly trustSets: string;
+	readonly trustCurrent: string;
+	readonly trustMark: string;
 	readonly state: string;
 	readonly store: string;
 	readonly generations: string;
@@ -18,6 +26,7 @@ export interface Layout {
 	readonly registry: string;
 	readonly pins: string;
 	storeEntry(sha256: string): string;
+	trustSet(name: string): string;
 	generation(n: number): string;
 	plan(n: number): string;
 	applied(n: number): string;
@@ -32,6 +41,12 @@ export function layoutOf(root: string): Layout {
 		root,
 		trust,
 		publishers: join(trust, "publishers.json"),
+		trustRoot: join(trust, "root.json"),
+		trustPolicy: join(trust, "policy.json"),
+		packagedRoot: join(root, "usr/share/kfn/root.json"),
+		trustSets: join(state, "tuf/sets"),
+		trustCurrent: join(state, "tuf/current"),
+		trustMark: join(state, "trust-mark.json"),
 		state,
 		store: join(state, "store"),
 		generations: join(state, "generations"),
@@ -42,6 +57,7 @@ export function layoutOf(root: string): Layout {
 		tmp: join(state, "tmp"),
 		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),
+		trustSet: (name) => join(state, "tuf/sets", name),
 		storeEntry: (sha256) => join(state, "store", sha256),
 		generation,
 		plan: (n) => join(generation(n), "plan.json"),

@@ -18,6 +18,7 @@ import { tryLog } from "./log.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { namespaceFile } from "./scope.ts";
 import { storedDigests } from "./store.ts";
+import { isLiveScratch } from "./trust-state/scratch.ts";
 
 /** What of a plan can run now, and what cannot because its namespace is gone. */
 export interface Runnable {
@@ -82,7 +83,9 @@ export function runnable(host: Host, plan: Plan, required: ReadonlySet<string>):
 /** Removes unfinished generations, files of interrupted writes and store entries that no generation needs. */
 export function sweep(lock: HostLock): void {
 	const { durable, layout } = lock.host;
-	for (const name of listFolder(layout.tmp)) durable.removeTree(join(layout.tmp, name));
+	for (const name of listFolder(layout.tmp)) {
+		if (!isLiveScratch(name)) durable.removeTree(join(layout.tmp, name));
+	}
 	for (const name of listFolder(layout.state)) {
 		if (isTemporary(name)) durable.removeFile(join(layout.state, name));
 	}

@@ -59,7 +59,24 @@ function findingOf(update: RefusedUpdate): Finding | undefined {
 	const root = read<Root>(MetadataKind.Root, update.trusted.get("root"));
 	if (root === undefined) return { code: "TRUST_MALFORMED", role: "root", why: "is not in TUF's format" };
 	const { refused } = update;
-	return (refused === undefined ? rootAlone(root) : ofFile(root, refused, update)) ?? unlisted(update);
+	return (
+		(refused === undefined ? rootAlone(root) : ofFile(root, refused, update)) ??
+		outdated(update) ??
+		unlisted(update)
+	);
+}
+
+/** What came is what was trusted already, and that has expired meanwhile (§5.3.10, 5.4.4, 5.5.6). */
+function outdated(update: RefusedUpdate): Finding | undefined {
+	const { trusted } = update;
+	const root = read<Root>(MetadataKind.Root, trusted.get("root"));
+	const timestamp = read<Timestamp>(MetadataKind.Timestamp, trusted.get("timestamp"));
+	const snapshot = read<Snapshot>(MetadataKind.Snapshot, trusted.get("snapshot"));
+	return (
+		(root && expired("root", root, update)) ??
+		(timestamp && expired("timestamp", timestamp, update)) ??
+		(snapshot && expired("snapshot", snapshot, update))
+	);
 }
 
 function ofFile(root: Metadata<Root>, refused: FetchedMetadata, update: RefusedUpdate): Finding | undefined {

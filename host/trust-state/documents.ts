@@ -1,0 +1,51 @@
+// What of the registry's targets stands in a set beside the metadata: the map of who may sign which names, and what the registry
+// says of itself. Refuses a set without them: an installation rests on the map.
+import { sha256 } from "#bundle/digest.ts";
+import { SigningError } from "#signing/errors.ts";
+import { type Publishers, parsePublishers } from "#signing/publishers.ts";
+import { parseRegistryDocument, type RegistryDocument } from "#signing/registry-document.ts";
+import { damaged } from "./damage.ts";
+import type { Walk } from "./session.ts";
+import type { TrustSet } from "./set.ts";
+
+/** Target path, file name in the set, and the reader that must take the bytes. */
+const DOCUMENTS = [
+	{ path: "kfn/publishers.json", file: "publishers.json", read: parsePublishers },
+	{ path: "kfn/registry.json", file: "registry.json", read: parseRegistryDocument },
+] as const;
+
+/** The documents of a finished walk; those of the set before where their digests are still listed. */
+export async function registryDocuments(
+	walk: Walk,
+	before: TrustSet | undefined,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+	const found = new Map<string, Uint8Array>();
+	for (const { path, file, read } of DOCUMENTS) {
+		const target = await walk.find(path);
+		if (target === undefined) {
+			throw new SigningError("TRUST_NO_TARGET", `the registry's metadata lists no ${path}`, {
+				hint: "is this a kfn registry? Its targets signers put that file there",
+				details: { path },
+			});
+		}
+		const old = before?.files.get(file);
+		const bytes =
+			old !== undefined && sha256(old) === target.hashes["sha256"] ? old : await walk.download(target);
+		read(bytes);
+		found.set(file, bytes);
+	}
+	return found;
+}
+
+/** The registry's map of publishers; `undefined` in a set whose first walk did not reach its end. */
+export function publishersOfSet(set: TrustSet): Publishers | undefined {
+	const bytes = set.files.get("publishers.json");
+	return bytes === undefined ? undefined : parsePublishers(bytes);
+}
+
+/** What the registry says of itself; HOST_TRUST_DAMAGED in a set that has no such document. */
+export function registryOfSet(set: TrustSet): RegistryDocument {
+	const bytes = set.files.get("registry.json");
+	if (bytes === undefined) throw damaged(set.name, "holds no registry.json");
+	return parseRegistryDocument(bytes);
+}

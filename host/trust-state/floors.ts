@@ -1,0 +1,72 @@
+// How far down a bundle's version may go on this host: never below the highest that came through the registry, and never to
+// an index that has forgotten one it showed. Refuses by the mark alone, so that neither registry nor mirror can lower it.
+import semver from "semver";
+import { SigningError } from "#signing/errors.ts";
+import { HostError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import type { HostLock } from "../lock.ts";
+import { type MarkedBundle, readMark, writeMark } from "./mark.ts";
+
+const UNKNOWN: MarkedBundle = { floor: null, seen: null };
+
+/** Says whether one step below the floor is allowed all the same. */
+export type Leave = (step: { name: string; floor: string; version: string }) => boolean | Promise<boolean>;
+
+/**
+ * HOST_DOWNGRADE where `version` is below the floor of its name. `leave` is the one place for exceptions: a rollback permit. A
+ * local rollback to a generation that ran here does not ask.
+ */
+export async function demandAboveFloor(
+	host: Host,
+	{ name, version }: { name: string; version: string },
+	leave: Leave = () => false,
+): Promise<void> {
+	const { floor } = readMark(host).bundles[name] ?? UNKNOWN;
+	if (floor === null || semver.compare(version, floor) >= 0) return;
+	if (await leave({ name, floor, version })) return;
+	throw new HostError(
+		"HOST_DOWNGRADE",
+		`${name} ${floor} was installed here from the registry, and ${version} is lower`,
+		{
+			hint: "kfn rollback goes back to what ran on this host before; a permit of its publisher allows a step down (kfn upgrade --permit)",
+			details: { name, floor, offered: version },
+		},
+	);
+}
+
+/** TRUST_ROLLBACK where an index lists neither the highest version it has ever listed here nor the one installed from it. */
+export function demandStillListed(host: Host, name: string, versions: readonly string[]): void {
+	const { floor, seen } = readMark(host).bundles[name] ?? UNKNOWN;
+	const forgotten = [seen, floor].find((version) => version !== null && !versions.includes(version));
+	if (forgotten === undefined || forgotten === null) return;
+	throw new SigningError("TRUST_ROLLBACK", `the registry's index no longer lists ${name} ${forgotten}`, {
+		hint: "a version is hidden by a yank, never removed: the index was put back to an old state; ask the registry's admin",
+		details: { name, version: forgotten },
+	});
+}
+
+/** Remembers the highest version that an index lists. */
+export function noteSeen(lock: HostLock, name: string, versions: readonly string[]): void {
+	const highest = semver.rsort([...versions])[0];
+	if (highest !== undefined) raise(lock, name, "seen", highest);
+}
+
+/** Whether {@link noteSeen} would write anything, so that nobody takes the lock in vain. */
+export function isNewlySeen(host: Host, name: string, versions: readonly string[]): boolean {
+	const highest = semver.rsort([...versions])[0];
+	const { seen } = readMark(host).bundles[name] ?? UNKNOWN;
+	return highest !== undefined && (seen === null || semver.compare(highest, seen) > 0);
+}
+
+/** Remembers that a version which came through the registry was installed. */
+export function raiseFloor(lock: HostLock, { name, version }: { name: string; version: string }): void {
+	raise(lock, name, "floor", version);
+}
+
+function raise(lock: HostLock, name: string, what: keyof MarkedBundle, version: string): void {
+	const mark = readMark(lock.host);
+	const before = mark.bundles[name] ?? UNKNOWN;
+	const old = before[what];
+	if (old !== null && semver.compare(version, old) <= 0) return;
+	writeMark(lock, { ...mark, bundles: { ...mark.bundles, [name]: { ...before, [what]: version } } });
+}

@@ -1,0 +1,99 @@
+// Pinning a root, and the floors below which no version goes.
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { sha256 } from "#bundle/digest.ts";
+import { makeKfnRepository, openTrustWorld, outcome } from "#test/harness/trust-world.ts";
+import type { TufRepository } from "#test/harness/tuf-repository.ts";
+import { withLock } from "../lock.ts";
+import { demandAboveFloor, demandStillListed, isNewlySeen, noteSeen, raiseFloor } from "./floors.ts";
+import { readMark } from "./mark.ts";
+import { fetchRootOf, pinRoot } from "./pinning.ts";
+import { trustStatus } from "./report.ts";
+
+let repository: TufRepository;
+let other: TufRepository;
+beforeAll(async () => {
+	repository = await makeKfnRepository({ bins: 2 });
+	other = await makeKfnRepository({ bins: 2 });
+});
+
+describe("kfn trust root pin", () => {
+	const pinIn = (world: ReturnType<typeof openTrustWorld>, bytes: Uint8Array, replace = false) =>
+		withLock(world.host, "test", (lock) => pinRoot(lock, bytes, { replace }));
+
+	test("keeps the exact bytes, once", async () => {
+		using world = openTrustWorld(repository);
+		rmSync(world.host.layout.trustRoot);
+		expect(await pinIn(world, repository.root)).toMatchObject({ changed: true, pin: { by: "operator" } });
+		expect(readFileSync(world.host.layout.trustRoot)).toEqual(Buffer.from(repository.root));
+		expect(await pinIn(world, repository.root)).toMatchObject({ changed: false });
+	});
+
+	test("another root needs --replace, which forgets all that was seen of the former registry", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		expect(await outcome(pinIn(world, other.root))).toBe("HOST_TRUST_PINNED");
+		rmSync(world.host.layout.trustRoot);
+		expect(await outcome(pinIn(world, other.root))).toBe("HOST_TRUST_PINNED");
+		await pinIn(world, other.root, true);
+		expect(trustStatus(world.host)).toMatchObject({
+			state: "unread",
+			pinned: { fingerprint: sha256(other.root) },
+		});
+		expect(existsSync(world.host.layout.trustSets)).toBe(false);
+		world.files = other.files;
+		await world.refresh();
+	});
+
+	test("a root that its own keys did not sign, or that is none, is not pinned", async () => {
+		using world = openTrustWorld(repository);
+		rmSync(world.host.layout.trustRoot);
+		const file = JSON.parse(Buffer.from(repository.root).toString());
+		const short = Buffer.from(JSON.stringify({ ...file, signatures: file.signatures.slice(0, 1) }));
+		expect(await outcome(pinIn(world, short))).toBe("TRUST_SIGNATURES");
+		expect(await outcome(pinIn(world, repository.file("metadata/timestamp.json")))).toBe("TRUST_MALFORMED");
+		expect(existsSync(world.host.layout.trustRoot)).toBe(false);
+	});
+
+	test("a fingerprint finds its root among those that a registry serves, and no other", async () => {
+		using world = openTrustWorld(repository);
+		await repository.signRoot();
+		const { options } = world;
+		expect(await fetchRootOf(sha256(repository.root), options)).toEqual(repository.root);
+		expect(await outcome(fetchRootOf(sha256(other.root), options))).toBe("HOST_TRUST_FINGERPRINT");
+	});
+});
+
+describe("floors", () => {
+	test("the highest version that came through the registry is the lowest that may come", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const { host } = world;
+		await demandAboveFloor(host, { name: "flow-dissector", version: "0.1.0" });
+		for (const version of ["1.10.0", "1.9.0"]) {
+			await withLock(host, "test", (lock) => raiseFloor(lock, { name: "flow-dissector", version }));
+		}
+		expect(readMark(host).bundles["flow-dissector"]).toEqual({ floor: "1.10.0", seen: null });
+		await demandAboveFloor(host, { name: "flow-dissector", version: "1.10.0" });
+		await demandAboveFloor(host, { name: "gro", version: "0.1.0" });
+		const down = { name: "flow-dissector", version: "1.9.0" };
+		expect(await outcome(demandAboveFloor(host, down))).toBe("HOST_DOWNGRADE");
+		await demandAboveFloor(host, down, ({ floor, version }) => floor === "1.10.0" && version === "1.9.0");
+		await world.refresh();
+		expect(readMark(host).bundles["flow-dissector"]!.floor).toBe("1.10.0");
+	});
+
+	test("an index that has forgotten what it showed is an old one", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const { host } = world;
+		const listed = ["1.2.0", "1.10.0", "1.0.0"];
+		expect(isNewlySeen(host, "gro", listed)).toBe(true);
+		await withLock(host, "test", (lock) => noteSeen(lock, "gro", listed));
+		expect(isNewlySeen(host, "gro", listed)).toBe(false);
+		demandStillListed(host, "gro", ["1.10.0"]);
+		expect(await outcome((async () => demandStillListed(host, "gro", ["1.2.0", "1.11.0"]))())).toBe(
+			"TRUST_ROLLBACK",
+		);
+	});
+});
