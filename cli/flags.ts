@@ -13,3 +13,19 @@ export const registryFlag = () =>
 
 export const keyFlag = (options: { description: string }) =>
 	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, default: [], helpValue: "FILE" });
+
+export const dataFlag = () =>
+	Flags.string({ required: true, description: "the registry's folder", helpValue: "DIR" });
+
+export const signAtOnceFlag = () =>
+	keyFlag({
+		description: "secret key file that signs at once; where the keys suffice, the change goes live",
+	});
+
+export const pubFlag = (options: { description: string; required: true }) =>
+	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, helpValue: "PUB" });
+
+export const roleFlag = Flags.custom<"root" | "targets">({
+	options: ["root", "targets"],
+	description: "whose signers or expiry",
+});

@@ -4,12 +4,14 @@ import type { RegistryEvent } from "./ops/registry-context.ts";
 import type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
 import type { Offered } from "./trust/accept.ts";
+import type { Ceremony } from "./trust/ceremony.ts";
 
 export type { RegistryEvent } from "./ops/registry-context.ts";
 export type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
 export type { AuditRecord, TokenVerb } from "./ports/metadata-store.ts";
 export { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
 export type { Offered } from "./trust/accept.ts";
+export type { Ceremony, CeremonyResult, InitSpec, LiveRole, WaitingDraft } from "./trust/ceremony.ts";
 export { createOnlineKeys, generateOnlineKeys, stageOnlineKeys } from "./trust/online-keys.ts";
 
 export interface ServeOptions {
@@ -49,6 +51,11 @@ export function tokenList(dataDir: string): Promise<TokenStatus[]> {
 /** Revokes a token at once, also for a server that runs. REGISTRY_TOKEN_UNKNOWN. */
 export function tokenRevoke(dataDir: string, id: string): Promise<void> {
 	return withRegistry({ dataDir }, (registry) => registry.tokens.revoke(id));
+}
+
+/** Works on the drafts of the folder's root and targets metadata; works while a server serves the folder. */
+export function withCeremony<T>(dataDir: string, work: (ceremony: Ceremony) => Promise<T>): Promise<T> {
+	return withRegistry({ dataDir }, (registry) => work(registry.ceremony));
 }
 
 /**

@@ -14,6 +14,7 @@ import type { AuditRecord } from "./ports/metadata-store.ts";
 import { type ServeLock, takeServeLock } from "./serve-lock.ts";
 import { openSqliteMetadataStore } from "./store/open-sqlite.ts";
 import { acceptMetadata, type Offered } from "./trust/accept.ts";
+import { Ceremony } from "./trust/ceremony.ts";
 import { openKeyring, settleOnlineKeys } from "./trust/online-keys.ts";
 import { onlineKeyIds, readLiveTrust } from "./trust/repository.ts";
 
@@ -48,6 +49,8 @@ export interface Registry {
 	 * keys that it replaces. Errors of `acceptMetadata`, which leave everything as it was.
 	 */
 	accept(offered: Offered): Promise<void>;
+	/** Makes, signs and accepts drafts of root and targets; works while another process serves the folder. */
+	readonly ceremony: Ceremony;
 	/** The audit log, newest first. */
 	audit(limit?: number): Promise<AuditRecord[]>;
 }
@@ -82,6 +85,7 @@ class FolderRegistry implements Registry {
 		list: () => listTokens(this.#context),
 		revoke: (id: string) => revokeToken(this.#context, id),
 	};
+	readonly ceremony: Ceremony;
 	#app: FastifyInstance | undefined;
 	#lock: ServeLock | undefined;
 	#closing: Promise<void> | undefined;
@@ -89,6 +93,7 @@ class FolderRegistry implements Registry {
 	constructor(context: RegistryContext, setup: { dataDir: string; timeLimits: TimeLimits | undefined }) {
 		this.#context = context;
 		this.#setup = setup;
+		this.ceremony = new Ceremony(setup.dataDir, context, (offered) => this.accept(offered));
 	}
 
 	audit(limit = 100): Promise<AuditRecord[]> {

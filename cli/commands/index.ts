@@ -11,12 +11,17 @@ import { PermitCreate } from "./permit/create.ts";
 import { PermitShow } from "./permit/show.ts";
 import { PermitSign } from "./permit/sign.ts";
 import { Publish } from "./publish.ts";
+import { RegistryAccept } from "./registry/accept.ts";
+import { RegistryInit } from "./registry/init.ts";
 import { RegistryServe } from "./registry/serve.ts";
 import { RegistryTokenCreate } from "./registry/token/create.ts";
 import { RegistryTokenList } from "./registry/token/list.ts";
 import { RegistryTokenRevoke } from "./registry/token/revoke.ts";
 import { Remove } from "./remove.ts";
 import { Rollback } from "./rollback.ts";
+import { RootAddSigner } from "./root/add-signer.ts";
+import { RootRemoveSigner } from "./root/remove-signer.ts";
+import { RootRotate } from "./root/rotate.ts";
 import { RootShow } from "./root/show.ts";
 import { RootSign } from "./root/sign.ts";
 import { Sign } from "./sign.ts";
@@ -41,12 +46,17 @@ export const COMMANDS = {
 	"permit:show": PermitShow,
 	"permit:sign": PermitSign,
 	publish: Publish,
+	"registry:accept": RegistryAccept,
+	"registry:init": RegistryInit,
 	"registry:serve": RegistryServe,
 	"registry:token:create": RegistryTokenCreate,
 	"registry:token:list": RegistryTokenList,
 	"registry:token:revoke": RegistryTokenRevoke,
 	remove: Remove,
 	rollback: Rollback,
+	"root:add-signer": RootAddSigner,
+	"root:remove-signer": RootRemoveSigner,
+	"root:rotate": RootRotate,
 	"root:show": RootShow,
 	"root:sign": RootSign,
 	sign: Sign,

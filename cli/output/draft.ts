@@ -1,5 +1,6 @@
 // A draft of root or targets metadata as a person reads it before signing: all of it, and what differs from before.
 
+import type { CeremonyResult } from "#registry/main.ts";
 import type { Difference } from "#signing/tuf/draft-difference.ts";
 import type { DraftReport } from "#signing/tuf/draft-report.ts";
 import type { Demand } from "#signing/tuf/draft-signatures.ts";
@@ -15,6 +16,30 @@ export function draftText(report: DraftReport): string {
 		...report.demands.map(demandText),
 		differencesText(report),
 	].join("\n");
+}
+
+/** What a command did to a registry's drafts, and what to do next. */
+export function ceremonyText(data: string, { changed, live, waiting, voided }: CeremonyResult): string {
+	if (!changed) return "nothing to change: it is so already";
+	return [
+		...live.map(({ role, version, expires, sha256 }) => {
+			const name = role === "root" ? "fingerprint" : "sha256";
+			return `${role} ${version} is live until ${expires}, ${name} ${sha256}`;
+		}),
+		...waiting.map(({ file, report }) => `${file}:\n${draftText(report)}\n`),
+		...(voided === 0 ? [] : [`the draft was changed: ${voided} signatures that it had are void`]),
+		...nextText(data, waiting),
+	].join("\n");
+}
+
+function nextText(data: string, waiting: CeremonyResult["waiting"]): string[] {
+	if (waiting.length === 0) return [];
+	return [
+		"each of its signers, on any machine, with a copy or in place:",
+		...waiting.map(({ file }) => `  kfn root sign ${file} --key SECRET`),
+		"then, naming the copies that are not in place:",
+		`  kfn registry accept --data ${data} [FILE…]`,
+	];
 }
 
 /** A root or targets file that is no draft. */
@@ -71,8 +96,12 @@ function headRows(report: DraftReport): string[][] {
 }
 
 function differencesText({ previous, differences }: DraftReport): string {
-	const from = previous === null ? "all that it says" : `changes from version ${previous.version}`;
-	return [`${from}:`, ...differences.map(differenceLine)].join("\n");
+	// A key's id is a digest of the key, and the first version's roles stand in the table.
+	const shown = differences.filter(
+		({ what }) => !(previous === null ? /^(keys|roles)\./ : /^keys\./).test(what),
+	);
+	const from = previous === null ? "it says further" : `changes from version ${previous.version}`;
+	return [`${from}:`, ...shown.map(differenceLine)].join("\n");
 }
 
 function differenceLine({ what, before, after }: Difference): string {

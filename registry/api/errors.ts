@@ -87,6 +87,42 @@ export const REGISTRY_ERRORS = {
 		status: null,
 		means: "the online keys are missing, malformed, readable by others, or not those that the metadata names",
 	},
+	REGISTRY_DRAFT_NONE: {
+		exit: 1,
+		status: null,
+		means: "no draft of root or targets metadata waits in the data folder",
+	},
+	REGISTRY_DRAFT_OVERTAKEN: {
+		exit: 1,
+		status: null,
+		means: "the draft follows another version of root or targets than the live one",
+	},
+	REGISTRY_DRAFT_FOREIGN: {
+		exit: 3,
+		status: null,
+		means: "the draft follows metadata of the live version's number with another content",
+	},
+	REGISTRY_DRAFT_INCOMPLETE: {
+		exit: 1,
+		status: null,
+		means: "a draft is not signed by enough of the keys that must sign it",
+	},
+	REGISTRY_DRAFT_BUSY: { exit: 1, status: null, means: "another command changes the registry's drafts" },
+	REGISTRY_PUBLISHER_UNKNOWN: {
+		exit: 1,
+		status: null,
+		means: "the authorisation map has no such name or key",
+	},
+	REGISTRY_PUBLISHER_THRESHOLD: {
+		exit: 1,
+		status: null,
+		means: "a publisher would have fewer keys than its threshold",
+	},
+	REGISTRY_KEEP_UNKNOWN: {
+		exit: 1,
+		status: null,
+		means: "a version that a revocation is to keep is not published, or not signed by the key",
+	},
 	REGISTRY_TOKEN_UNKNOWN: { exit: 1, status: null, means: "no token has this id" },
 	REGISTRY_TOKEN_REFUSED: { exit: 2, status: null, means: "a token cannot be made from these values" },
 	REGISTRY_DATA_IN_USE: { exit: 1, status: null, means: "another server already serves this data folder" },

@@ -1,0 +1,361 @@
+// What a registry's admins and signers do with root and targets: the first versions, changes as drafts, signing where the keys are
+// at hand, and taking drafts live. Refuses to take a draft live that is not signed enough, or that something overtook.
+import type { SecretKey } from "#signing/ed25519.ts";
+import type { PublicKey } from "#signing/public-key.ts";
+import { type Publishers, parsePublishers, serializePublishers } from "#signing/publishers.ts";
+import { serializeRegistryDocument } from "#signing/registry-document.ts";
+import type { Draft, RootDraft, TargetsDraft } from "#signing/tuf/draft.ts";
+import { type DraftReport, reportOf } from "#signing/tuf/draft-report.ts";
+import { demandMaySign, demandsOf, isComplete, maySign, signDraft } from "#signing/tuf/draft-signatures.ts";
+import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
+import { parseEnvelope } from "#signing/tuf/metadata.ts";
+import { fileDigest } from "#signing/tuf/metadata-report.ts";
+import {
+	firstRoot,
+	type OfflineRole,
+	type Signers,
+	withOnlineKeys,
+	withoutSigner,
+	withSigner,
+} from "#signing/tuf/next-root.ts";
+import {
+	firstTargets,
+	PUBLISHERS_TARGET,
+	REGISTRY_TARGET,
+	withBinsKey,
+	withDocuments,
+} from "#signing/tuf/next-targets.ts";
+import { ROLE_DAYS } from "#signing/tuf/time.ts";
+import { RegistryError } from "../api/errors.ts";
+import type { RegistryContext } from "../ops/registry-context.ts";
+import type { MetadataReads } from "../ports/metadata-store.ts";
+import { takeDraftLock } from "../serve-lock.ts";
+import type { Offered } from "./accept.ts";
+import {
+	amend,
+	currentDrafts,
+	type Edits,
+	type LiveVersions,
+	type TargetsContent,
+	type TrustState,
+} from "./amend.ts";
+import { draftsToAccept, incomplete } from "./merge-drafts.ts";
+import {
+	createOnlineKeys,
+	generateOnlineKeys,
+	type OnlineKeys,
+	readOnlineKeys,
+	stageOnlineKeys,
+} from "./online-keys.ts";
+import { onlineKeyIds, readLiveTrust } from "./repository.ts";
+import { type Drafts, readStaged, removeStaged, stagedPath, writeStaged } from "./staged-drafts.ts";
+
+export interface InitSpec {
+	readonly root: Signers;
+	readonly targets: Signers;
+	/** A power of two from 2 to 1024; it stays. */
+	readonly bins: number;
+	readonly days: { readonly root: number; readonly targets: number };
+	/** The log's name, such as `registry.example/log`; one made of the log's key unless given. */
+	readonly origin: string | undefined;
+}
+
+/** A draft that waits for signatures, and where. */
+export interface WaitingDraft {
+	readonly file: string;
+	readonly report: DraftReport;
+}
+
+/** A version that went live. */
+export interface LiveRole {
+	readonly role: OfflineRole;
+	readonly version: number;
+	readonly expires: string;
+	/** Of the file; of root, the fingerprint that hosts pin. */
+	readonly sha256: string;
+}
+
+export interface CeremonyResult {
+	/** False where everything was so already. */
+	readonly changed: boolean;
+	/** Went live now. */
+	readonly live: readonly LiveRole[];
+	/** What waits now of what this call concerned. */
+	readonly waiting: readonly WaitingDraft[];
+	/** Signatures of drafts that waited and were changed: they counted for the old text only. */
+	readonly voided: number;
+}
+
+/** The ceremony's operations on one data folder; each holds the folder's draft lock. */
+export class Ceremony {
+	readonly #dataDir: string;
+	readonly #context: RegistryContext;
+	readonly #accept: (offered: Offered) => Promise<void>;
+
+	constructor(dataDir: string, context: RegistryContext, accept: (offered: Offered) => Promise<void>) {
+		this.#dataDir = dataDir;
+		this.#context = context;
+		this.#accept = accept;
+	}
+
+	/**
+	 * Makes online keys and the drafts of version 1. REGISTRY_ALREADY_INITIALISED when metadata is live or a draft waits;
+	 * DRAFT_ROLE_KEYS; TRUST_MALFORMED for a bad number of bins or origin.
+	 */
+	init(spec: InitSpec, secrets: readonly SecretKey[]): Promise<CeremonyResult> {
+		return this.#locked(async () => {
+			const { live, staged } = await this.#state();
+			if (live !== undefined || staged.root !== undefined || staged.targets !== undefined)
+				throw initialised();
+			// Checked with keys that are thrown away: a wrong flag must not leave a folder half made.
+			firstDrafts(spec, await generateOnlineKeys(), this.#context.now());
+			const drafts = firstDrafts(spec, await this.#onlineKeys(), this.#context.now());
+			return this.#settle({ live, staged }, drafts, secrets);
+		});
+	}
+
+	/** A later expiry for the role, or new online keys (root and targets both), as drafts. */
+	rotate(
+		request: { readonly role: OfflineRole; readonly days: number | undefined; readonly online: boolean },
+		secrets: readonly SecretKey[],
+	): Promise<CeremonyResult> {
+		return this.#changed(secrets, async (state) => {
+			const { role } = request;
+			if (!request.online) return { renew: { [role]: request.days ?? ROLE_DAYS[role] } };
+			if (state.live === undefined) throw notInitialised();
+			const inUse = onlineKeyIds(await this.#context.metadata.read(readLiveTrust));
+			const keys = await stageOnlineKeys(this.#dataDir, inUse);
+			const online = { snapshot: keys.snapshot.publicKey, timestamp: keys.timestamp.publicKey };
+			return {
+				root: (root) => withOnlineKeys(root, online),
+				targets: ({ signed, documents }) => ({ signed: withBinsKey(signed, keys.bins.publicKey), documents }),
+				renew: { root: request.days, targets: request.days },
+			};
+		});
+	}
+
+	/** One more signer; of one that signs already, only the threshold. DRAFT_ROLE_KEYS. */
+	addSigner(
+		request: { readonly role: OfflineRole; readonly key: PublicKey; readonly threshold: number | undefined },
+		secrets: readonly SecretKey[],
+	): Promise<CeremonyResult> {
+		return this.#changed(secrets, async () => ({ root: (root) => withSigner(root, request.role, request) }));
+	}
+
+	/** One signer less. DRAFT_UNKNOWN_SIGNER, DRAFT_ROLE_KEYS. */
+	removeSigner(
+		request: { readonly role: OfflineRole; readonly keyid: TufKeyId; readonly threshold: number | undefined },
+		secrets: readonly SecretKey[],
+	): Promise<CeremonyResult> {
+		return this.#changed(secrets, async () => ({
+			root: (root) => withoutSigner(root, request.role, request),
+		}));
+	}
+
+	/** Another authorisation map, as a targets draft; `change` gets the map that waits, or else the live one. */
+	changePublishers(
+		change: (map: Publishers, live: Publishers) => Promise<Publishers>,
+		secrets: readonly SecretKey[],
+	): Promise<CeremonyResult> {
+		return this.#changed(secrets, async (state) => {
+			const { waiting, live } = mapsOf(state);
+			const map = serializePublishers(await change(waiting ?? live, live));
+			return { targets: (content) => withMap(content, map) };
+		});
+	}
+
+	/** The live map, and that of the draft that waits, where there is one. REGISTRY_NOT_INITIALISED. */
+	async publishers(): Promise<{ readonly live: Publishers; readonly waiting: Publishers | undefined }> {
+		return mapsOf(await this.#state());
+	}
+
+	/**
+	 * Merges these copies into the drafts that wait, and takes live what they concern; without copies, all that waits. What
+	 * is not signed enough stays, with all signatures that came: REGISTRY_DRAFT_INCOMPLETE names the missing keys.
+	 * REGISTRY_DRAFT_NONE, _OVERTAKEN, _FOREIGN; errors of `parseDraft` and `acceptMetadata`.
+	 */
+	accept(copies: readonly Draft[]): Promise<CeremonyResult> {
+		return this.#locked(async () => {
+			const state = await this.#state();
+			const drafts = await draftsToAccept(state, copies);
+			for (const draft of listed(drafts)) await writeStaged(this.#dataDir, draft);
+			await demandComplete(drafts);
+			return { changed: true, live: await this.#goLive(drafts), waiting: [], voided: 0 };
+		});
+	}
+
+	async #changed(
+		secrets: readonly SecretKey[],
+		edits: (state: TrustState) => Promise<Edits>,
+	): Promise<CeremonyResult> {
+		return this.#locked(async () => {
+			const state = await this.#state();
+			if (state.live === undefined && state.staged.root === undefined) throw notInitialised();
+			return this.#settle(state, await amend(state, await edits(state), this.#context.now()), secrets);
+		});
+	}
+
+	/** Signs the drafts, writes them, and takes them live where keys were given and suffice. */
+	async #settle(state: TrustState, drafts: Drafts, secrets: readonly SecretKey[]): Promise<CeremonyResult> {
+		const signed = await signAll(drafts, secrets);
+		const before = currentDrafts(state);
+		const voided = listed(drafts).map(({ role, metadata: { signatures } }) =>
+			Math.max(0, (before[role]?.metadata.signatures.length ?? 0) - signatures.length),
+		);
+		for (const draft of listed(signed)) await writeStaged(this.#dataDir, draft);
+		const reports = await Promise.all(listed(signed).map(reportOf));
+		const result = { changed: reports.length > 0, voided: voided.reduce((sum, count) => sum + count, 0) };
+		if (secrets.length > 0 && reports.length > 0 && reports.every(({ complete }) => complete)) {
+			return { ...result, live: await this.#goLive(signed), waiting: [] };
+		}
+		const waiting = listed(signed).map((draft, at) => {
+			return { file: stagedPath(this.#dataDir, draft), report: reports[at]! };
+		});
+		return { ...result, live: [], waiting };
+	}
+
+	async #goLive({ root, targets }: Drafts): Promise<LiveRole[]> {
+		await this.#accept({
+			...(root === undefined ? {} : { root: root.metadata }),
+			...(targets === undefined
+				? {}
+				: { targets: { metadata: targets.metadata, documents: targets.documents } }),
+		});
+		const drafts = listed({ root, targets });
+		for (const { role } of drafts) await removeStaged(this.#dataDir, role);
+		return drafts.map(({ role, metadata }) => {
+			const { version, expires } = metadata.signed;
+			return { role, version, expires, sha256: fileDigest(metadata) };
+		});
+	}
+
+	/** Those of an init that was killed before it had written its drafts, or new ones. */
+	async #onlineKeys(): Promise<OnlineKeys> {
+		const keys = await readOnlineKeys(this.#dataDir).catch((error: unknown) => {
+			if (error instanceof RegistryError && error.code === "REGISTRY_NOT_INITIALISED") return undefined;
+			throw error;
+		});
+		if (keys !== undefined) return keys;
+		const fresh = await generateOnlineKeys();
+		await createOnlineKeys(this.#dataDir, fresh);
+		return fresh;
+	}
+
+	async #state(): Promise<TrustState> {
+		const live = await this.#context.metadata.read(readLiveVersions);
+		return { live, staged: await readStaged(this.#dataDir) };
+	}
+
+	async #locked<T>(work: () => Promise<T>): Promise<T> {
+		const lock = takeDraftLock(this.#dataDir);
+		try {
+			return await work();
+		} finally {
+			lock.release();
+		}
+	}
+}
+
+async function readLiveVersions(reads: MetadataReads): Promise<LiveVersions | undefined> {
+	const [root, targets] = [await reads.currentTrustFile("root"), await reads.currentTrustFile("targets")];
+	if (root === undefined || targets === undefined) return undefined;
+	const metadata = parseEnvelope(targets.bytes, "targets");
+	const document = async (path: typeof PUBLISHERS_TARGET | typeof REGISTRY_TARGET) => {
+		const found = await reads.findDocument(path, metadata.signed.targets[path]?.hashes.sha256 ?? "");
+		if (found === undefined) throw new Error(`the live targets metadata lists a ${path} that is not stored`);
+		return found.bytes;
+	};
+	const documents = {
+		[PUBLISHERS_TARGET]: await document(PUBLISHERS_TARGET),
+		[REGISTRY_TARGET]: await document(REGISTRY_TARGET),
+	};
+	return { root: parseEnvelope(root.bytes, "root"), targets: { metadata, documents } };
+}
+
+function firstDrafts(
+	spec: InitSpec,
+	online: OnlineKeys,
+	now: Date,
+): { root: RootDraft; targets: TargetsDraft } {
+	const keys = { snapshot: online.snapshot.publicKey, timestamp: online.timestamp.publicKey };
+	const root = firstRoot(
+		{ root: spec.root, targets: spec.targets, online: keys },
+		{ now, days: spec.days.root },
+	);
+	const origin = spec.origin ?? `kfn-${online.log.publicKey.keyid.slice(0, 16)}/log`;
+	const documents = {
+		[PUBLISHERS_TARGET]: serializePublishers({ publishers: [] }),
+		[REGISTRY_TARGET]: serializeRegistryDocument({ origin, log: null, witnesses: [], quorum: 0 }),
+	};
+	const bins = { count: spec.bins, key: online.bins.publicKey };
+	const targets = firstTargets({ documents, bins }, { now, days: spec.days.targets });
+	const unsigned = { signatures: [], signed: root };
+	return {
+		root: { role: "root", metadata: unsigned, previous: null },
+		targets: {
+			role: "targets",
+			metadata: { signatures: [], signed: targets },
+			documents,
+			previous: null,
+			root: unsigned,
+		},
+	};
+}
+
+function mapsOf(state: TrustState): { live: Publishers; waiting: Publishers | undefined } {
+	const map = (documents: TargetsContent["documents"]) => parsePublishers(documents[PUBLISHERS_TARGET]);
+	const { targets } = currentDrafts(state);
+	const waiting = targets && map(targets.documents);
+	if (state.live === undefined && waiting === undefined) throw notInitialised();
+	return { live: state.live === undefined ? { publishers: [] } : map(state.live.targets.documents), waiting };
+}
+
+function withMap({ signed, documents }: TargetsContent, map: Uint8Array): TargetsContent {
+	const changed = { ...documents, [PUBLISHERS_TARGET]: map };
+	return { signed: withDocuments(signed, changed), documents: changed };
+}
+
+/** Every key signs the drafts that ask for it. DRAFT_FOREIGN_KEY for one that none asks for, before anything is written. */
+async function signAll(drafts: Drafts, secrets: readonly SecretKey[]): Promise<Drafts> {
+	const all = listed(drafts);
+	for (const secret of secrets) {
+		const keyid = tufKeyId(tufKeyOf(secret.publicKey));
+		if (all.length > 0 && !all.some((draft) => maySign(draft, keyid))) demandMaySign(all[0]!, keyid);
+	}
+	const sign = async <D extends Draft>(draft: D | undefined): Promise<D | undefined> => {
+		let signed = draft;
+		for (const secret of secrets) {
+			if (signed !== undefined && maySign(signed, tufKeyId(tufKeyOf(secret.publicKey))))
+				signed = await signDraft(signed, secret);
+		}
+		return signed;
+	};
+	return { root: await sign(drafts.root), targets: await sign(drafts.targets) };
+}
+
+async function demandComplete(drafts: Drafts): Promise<void> {
+	for (const draft of listed(drafts)) {
+		const demands = await demandsOf(draft);
+		if (!isComplete(demands)) throw incomplete(draft, demands);
+	}
+}
+
+function listed({ root, targets }: Drafts): Draft[] {
+	return [root, targets].filter((draft) => draft !== undefined);
+}
+
+function initialised(): RegistryError {
+	return new RegistryError(
+		"REGISTRY_ALREADY_INITIALISED",
+		"this registry has trust metadata, or drafts of it",
+		{
+			hint: "kfn registry accept takes drafts live; kfn root rotate, add-signer and remove-signer change what there is",
+		},
+	);
+}
+
+function notInitialised(): RegistryError {
+	return new RegistryError("REGISTRY_NOT_INITIALISED", "this registry has no trust metadata", {
+		hint: "kfn registry init makes it; kfn registry accept takes its drafts live",
+	});
+}
