@@ -8,6 +8,8 @@ import { listNamesRoute } from "./routes/list-names.ts";
 import { publishRoute } from "./routes/publish.ts";
 import { readBlobRoute } from "./routes/read-blob.ts";
 import { readIndexRoute } from "./routes/read-index.ts";
+import { readMetadataRoute } from "./routes/read-metadata.ts";
+import { readTargetRoute } from "./routes/read-target.ts";
 import { errorDocument } from "./routes/route.ts";
 import { yankRoutes } from "./routes/yank.ts";
 
@@ -83,6 +85,8 @@ function closeConnectionsWhenClosing(app: FastifyInstance): void {
 function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	aboutRoutes(app, registry);
 	listNamesRoute(app, registry);
+	readMetadataRoute(app, registry);
+	readTargetRoute(app, registry);
 	readIndexRoute(app, registry);
 	readBlobRoute(app, registry);
 	// In scopes of their own, since they take bodies of different types.

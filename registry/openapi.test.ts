@@ -84,7 +84,12 @@ describe("the running server", () => {
 		for (const [path, methods] of Object.entries(documentedPaths)) {
 			const url =
 				server.url +
-				path.replace("{name}", "sample").replace("{version}", "1.0.0").replace("{sha256}", "0".repeat(64));
+				path
+					.replace("{name}", "sample")
+					.replace("{version}", "1.0.0")
+					.replace("{sha256}", "0".repeat(64))
+					.replace("{folder}", "sample")
+					.replace("{file}", "1.root.json");
 			for (const method of ["HEAD", "GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]) {
 				if (method.toLowerCase() in methods) continue;
 				const { status } = await fetch(url, { method });

@@ -10,7 +10,7 @@ import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { nextRoot, withOnlineKeys } from "#signing/tuf/next-root.ts";
 import { nextTargets, withBinsKey } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
-import { BUNDLE_MEDIA_TYPE, type IndexDocument, paths } from "./api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, paths, targetPaths } from "./api/wire.ts";
 import { acceptMetadata, serve, stageOnlineKeys, tokenCreate, tokenList, tokenRevoke } from "./main.ts";
 import { openRegistry } from "./serve.ts";
 import { testBundle } from "./testing/bundles.ts";
@@ -100,12 +100,13 @@ test.each([1, 4, 9])(
 		await Promise.all(uploads);
 		await using server = await TestServer.start({ dataDir });
 		for (const bundle of bundles) {
-			const index = await server.request(paths.index(bundle.name));
-			if (index.status === 404) expect(answered).not.toContain(bundle.name);
+			const index = await server.index(bundle.name);
+			const archive = await server.locate(targetPaths.archive(bundle.name, bundle.version));
+			if (index === undefined) expect([answered.includes(bundle.name), archive]).toEqual([false, undefined]);
 			else {
-				const { versions } = index.json as IndexDocument;
-				expect(versions.map((version) => version.sha256)).toEqual([bundle.sha256]);
-				expect((await server.request(paths.blob(bundle.sha256))).status).toBe(200);
+				expect(index.versions.map((version) => version.sha256)).toEqual([bundle.sha256]);
+				expect(archive).toBe(bundle.path);
+				expect((await server.request(bundle.path)).status).toBe(200);
 			}
 			expect([200, 201]).toContain((await server.publish(bundle, token)).status);
 		}

@@ -32,7 +32,8 @@ function masked(value: unknown): unknown {
 	const text = JSON.stringify(value)
 		.replace(/kfn1:[0-9a-f]{64}/g, "TAG")
 		.replace(/"[0-9a-f]{64}"/g, '"DIGEST"')
-		.replace(/"size":\d+/g, '"size":0')
+		.replace(/"[0-9a-f]{128}"/g, '"SIGNATURE"')
+		.replace(/"(size|length)":\d+/g, '"$1":0')
 		.replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"TIME"');
 	return JSON.parse(text);
 }

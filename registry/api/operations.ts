@@ -32,6 +32,18 @@ export const OPERATIONS = {
 	health: { method: "GET", path: "/healthz", success: [200], errors: [] },
 	openapi: { method: "GET", path: "/openapi.json", success: [200, 304], errors: [] },
 	listNames: { method: "GET", path: "/v1/names.json", success: [200, 304], errors: TOKEN_ERRORS },
+	readMetadata: {
+		method: "GET",
+		path: "/v1/metadata/{file}",
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND"],
+	},
+	readTarget: {
+		method: "GET",
+		path: "/v1/targets/{folder}/{file}",
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_BLOB_CORRUPT"],
+	},
 	readIndex: {
 		method: "GET",
 		path: "/v1/index/{name}.json",

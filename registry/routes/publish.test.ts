@@ -6,9 +6,9 @@ import { serializePublishers } from "#signing/publishers.ts";
 import {
 	BUNDLE_MEDIA_TYPE,
 	type ErrorDocument,
-	type IndexDocument,
 	type PublishedDocument,
 	paths,
+	targetPaths,
 } from "../api/wire.ts";
 import { testBundle } from "../testing/bundles.ts";
 import { TestServer } from "../testing/server.ts";
@@ -22,7 +22,8 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-const indexOf = async (name: string) => (await server.request(paths.index(name))).json as IndexDocument;
+const indexOf = async (name: string) =>
+	(await server.index(name)) ?? expect.unreachable(`no index of ${name}`);
 
 test("publishes: 201, an index entry, the same bytes back", async () => {
 	const bundle = await testBundle({ name: "fresh" });
@@ -46,8 +47,9 @@ test("publishes: 201, an index entry, the same bytes back", async () => {
 		requires: [{ kernel: ">=5.10", features: ["link:netns", "prog_type:flow_dissector"] }],
 		yanked: null,
 	});
-	const blob = await server.request(paths.blob(bundle.sha256));
-	expect(Buffer.from(blob.body).equals(bundle.archive)).toBe(true);
+	expect(await server.locate(targetPaths.archive("fresh", "1.0.0"))).toBe(bundle.path);
+	const archive = await server.request(bundle.path);
+	expect(Buffer.from(archive.body).equals(bundle.archive)).toBe(true);
 	expect(server.incomingOnDisk()).toEqual([]);
 });
 
@@ -96,7 +98,7 @@ describe("refuses", () => {
 		name: string,
 	) => {
 		expect([answer.status, answer.code]).toEqual(expected);
-		expect((await server.request(paths.index(name))).status).toBe(404);
+		expect(await server.index(name)).toBeUndefined();
 		expect(server.incomingOnDisk()).toEqual([]);
 	};
 
@@ -144,7 +146,7 @@ describe("refuses", () => {
 	test("name mismatch: an archive under a name that its manifest does not have", async () => {
 		const answer = await server.publish(await testBundle({ name: "mine" }), token, { name: "yours" });
 		await refused(answer, [400, "REGISTRY_BUNDLE_MISMATCH"], "yours");
-		expect((await server.request(paths.index("mine"))).status).toBe(404);
+		expect(await server.index("mine")).toBeUndefined();
 	});
 
 	test("version mismatch: an archive under a version that its manifest does not have", async () => {
@@ -163,7 +165,7 @@ describe("refuses", () => {
 	] as [string, Uint8Array, [number, string]][])("%s", async (_, bytes, expected) => {
 		const archive = new Uint8Array(bytes);
 		const answer = await server.publish(
-			{ name: "broken", version: "1.0.0", archive, sha256: "", tag: "" },
+			{ name: "broken", version: "1.0.0", archive, sha256: "", tag: "", path: "" },
 			token,
 		);
 		await refused(answer, expected, "broken");
@@ -177,7 +179,7 @@ describe("refuses", () => {
 			const answer = await server.publish({ ...rest, archive: damaged }, token);
 			expect([at, answer.status, answer.code]).toEqual([at, 400, "REGISTRY_BUNDLE_REFUSED"]);
 		}
-		expect((await server.request(paths.index("flipped"))).status).toBe(404);
+		expect(await server.index("flipped")).toBeUndefined();
 	});
 
 	test("another content type, and none", async () => {
@@ -198,7 +200,7 @@ describe("refuses", () => {
 		const headers = { "content-type": BUNDLE_MEDIA_TYPE };
 		const answer = await server.request(path, { method: "PUT", token, headers, body });
 		expect(answer.status === 404 || answer.code === "REGISTRY_REQUEST_INVALID").toBe(true);
-		expect((await server.request(paths.index("versions"))).status).toBe(404);
+		expect(await server.index("versions")).toBeUndefined();
 	});
 });
 

@@ -57,12 +57,26 @@ export function sendCacheableJson(
 	exchange: { request: FastifyRequest; reply: FastifyReply },
 	document: object,
 ): FastifyReply {
-	const body = JSON.stringify(document);
-	const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
-	const { request, reply } = exchange;
-	setCaching(registry, reply, "max-age=10, must-revalidate").header("etag", etag);
+	return sendCacheableBytes(registry, exchange, {
+		bytes: Buffer.from(JSON.stringify(document)),
+		policy: SOON,
+	});
+}
+
+/** Cache-Control of what changes, and of what never does. */
+export const SOON = "max-age=10, must-revalidate";
+export const FOR_EVER = "max-age=31536000, immutable";
+
+/** Answers these exact bytes of JSON with a strong ETag over them, or 304 when the client has them. */
+export function sendCacheableBytes(
+	registry: RegistryContext,
+	{ request, reply }: { request: FastifyRequest; reply: FastifyReply },
+	{ bytes, policy }: { bytes: Uint8Array; policy: string },
+): FastifyReply {
+	const etag = `"${createHash("sha256").update(bytes).digest("hex")}"`;
+	setCaching(registry, reply, policy).header("etag", etag);
 	if (hasEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
-	return reply.type("application/json; charset=utf-8").send(body);
+	return reply.type("application/json; charset=utf-8").send(Buffer.from(bytes));
 }
 
 /** A private registry's answers may stand in the reader's own cache only. */
@@ -90,11 +104,13 @@ export function errorDocument(error: RegistryError): ErrorDocument {
 	};
 }
 
-function param(request: FastifyRequest, key: string): string {
+/** A path parameter as it came; empty when the route has none of this name. */
+export function param(request: FastifyRequest, key: string): string {
 	return (request.params as Record<string, string | undefined>)[key] ?? "";
 }
 
-function reading<T>(parse: () => T): T {
+/** What `parse` gives; its BundleError is answered as REGISTRY_REQUEST_INVALID. */
+export function reading<T>(parse: () => T): T {
 	try {
 		return parse();
 	} catch (error) {

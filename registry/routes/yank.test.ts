@@ -1,6 +1,6 @@
 // POST and DELETE …/yank over real HTTP: hides, shows again, never deletes.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type IndexDocument, paths } from "../api/wire.ts";
+import { paths } from "../api/wire.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { TestServer } from "../testing/server.ts";
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 const mark = async () => {
-	const { versions } = (await server.request(paths.index(bundle.name))).json as IndexDocument;
+	const { versions } = (await server.index(bundle.name)) ?? expect.unreachable("no index");
 	return versions.map((version) => version.yanked);
 };
 const unyank = () => server.request(paths.yank(bundle.name, bundle.version), { method: "DELETE", token });
@@ -27,7 +27,7 @@ test("the index marks a yanked version, and its bytes are still there", async ()
 	const yanked = { at: "2026-01-01T00:00:00.000Z", reason: "crashes on IPv6" };
 	expect(answer.json).toEqual({ schema: "kfn.yanked/1", name: "sample", version: "1.0.0", yanked });
 	expect(await mark()).toEqual([yanked]);
-	expect((await server.request(paths.blob(bundle.sha256))).status).toBe(200);
+	expect((await server.request(bundle.path)).status).toBe(200);
 });
 
 test("yanking again keeps the time and takes the new reason; unyanking is harmless twice", async () => {
@@ -40,12 +40,16 @@ test("yanking again keeps the time and takes the new reason; unyanking is harmle
 });
 
 test("a yank is seen by a client that revalidates", async () => {
-	const first = await server.request(paths.index(bundle.name));
-	const headers = { "if-none-match": first.headers.get("etag") ?? "" };
-	expect((await server.request(paths.index(bundle.name), { headers })).status).toBe(304);
+	const timestamp = paths.metadata("timestamp");
+	const headers = { "if-none-match": (await server.request(timestamp)).headers.get("etag") ?? "" };
+	const before = await server.locate("sample/index.json");
+	expect((await server.request(timestamp, { headers })).status).toBe(304);
 	await server.yank(bundle, token, "x");
-	expect((await server.request(paths.index(bundle.name), { headers })).status).toBe(200);
+	expect((await server.request(timestamp, { headers })).status).toBe(200);
+	expect(await server.locate("sample/index.json")).not.toBe(before);
 	await unyank();
+	// Undone, the index is byte for byte the one before.
+	expect(await server.locate("sample/index.json")).toBe(before);
 });
 
 test("an unknown version", async () => {

@@ -5,6 +5,7 @@ import { parsePackageManifest } from "#bundle/package-manifest.ts";
 import { sampleInput, samplePackage } from "#bundle/testing/sample.ts";
 import type { SecretKey } from "#signing/ed25519.ts";
 import { addSignature, serializeSignatureFile } from "#signing/signature-file.ts";
+import { paths, targetPaths } from "../api/wire.ts";
 import { testPublisher } from "./trust.ts";
 
 export interface TestBundle {
@@ -13,6 +14,8 @@ export interface TestBundle {
 	readonly archive: Uint8Array<ArrayBuffer>;
 	readonly sha256: string;
 	readonly tag: string;
+	/** Where a registry that has it serves it. */
+	readonly path: string;
 }
 
 let compiled: ReturnType<typeof sampleInput> | undefined;
@@ -42,5 +45,6 @@ export async function testBundle(
 	}
 	const archive = new Uint8Array(writeBundle(manifestBytes, signatures, files));
 	const sha256 = createHash("sha256").update(archive).digest("hex");
-	return { name, version, archive, sha256, tag: manifest.tag.value };
+	const path = paths.target(targetPaths.archive(name, version), sha256);
+	return { name, version, archive, sha256, tag: manifest.tag.value, path };
 }

@@ -4,7 +4,15 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BUNDLE_MEDIA_TYPE, type ErrorDocument, paths } from "../api/wire.ts";
+import { binOf } from "#signing/tuf/bins.ts";
+import type { SnapshotSigned, TargetsSigned, TimestampSigned } from "#signing/tuf/metadata.ts";
+import {
+	BUNDLE_MEDIA_TYPE,
+	type ErrorDocument,
+	type IndexDocument,
+	paths,
+	targetPaths,
+} from "../api/wire.ts";
 import type { RegistryEvent } from "../ops/registry-context.ts";
 import type { TokenVerb } from "../ports/metadata-store.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "../serve.ts";
@@ -93,6 +101,33 @@ export class TestServer implements AsyncDisposable {
 			json,
 			code: (json as ErrorDocument | undefined)?.error?.code ?? "",
 		};
+	}
+
+	/** The path of a target, found through the metadata as a client finds it; undefined when nothing lists it. */
+	async locate(path: string, token?: string): Promise<string | undefined> {
+		const signed = async (role: string, version?: number) => {
+			const answer = await this.request(paths.metadata(role, version), { token });
+			if (answer.status !== 200) throw new Error(`${role}: ${answer.code}`);
+			return (answer.json as { signed: never }).signed;
+		};
+		const timestamp: TimestampSigned = await signed("timestamp");
+		const snapshot: SnapshotSigned = await signed("snapshot", timestamp.meta["snapshot.json"].version);
+		const versionOf = (role: string) => snapshot.meta[`${role}.json`]?.version;
+		const targets: TargetsSigned = await signed("targets", versionOf("targets"));
+		const bins = targets.delegations?.succinct_roles;
+		if (bins === undefined) throw new Error("no bins");
+		const bin: TargetsSigned = await signed(binOf(path, bins), versionOf(binOf(path, bins)));
+		const file = targets.targets[path] ?? bin.targets[path];
+		return file && paths.target(path, file.hashes.sha256);
+	}
+
+	/** The index of a name as the metadata lists it now; undefined when it lists none. */
+	async index(name: string, token?: string): Promise<IndexDocument | undefined> {
+		const path = await this.locate(targetPaths.index(name), token);
+		if (path === undefined) return undefined;
+		const answer = await this.request(path, { token });
+		if (answer.status !== 200) throw new Error(`${path}: ${answer.code}`);
+		return answer.json as IndexDocument;
 	}
 
 	publish(
