@@ -231,6 +231,19 @@ describe("refusals by their reason", () => {
 		expect(await refused(walk(root, portOf(repository.files)))).toBe("TRUST_MISMATCH");
 	});
 
+	test("mix and match: what is trusted already, served again under the next version's name", async () => {
+		for (const [role, lie] of [
+			["snapshot", "4.snapshot.json"],
+			["targets", "3.targets.json"],
+		] as const) {
+			const repository = await make();
+			const trusted = await seen(repository);
+			await repository.publish("kfn/publishers.json", Buffer.from("new\n"));
+			repository.files.set(`v1/metadata/${lie}`, trusted.get(role)!);
+			expect(await refused(walk(trusted, portOf(repository.files))), role).toBe("TRUST_MISMATCH");
+		}
+	});
+
 	test("a bin that is missing, not listed, or other than listed", async () => {
 		const repository = await make();
 		const bin = [...repository.versions].find(

@@ -10,7 +10,6 @@ import { type FetchedMetadata, type FetchFile, METADATA_BASE, MetadataFetcher } 
 import { demandKeyPolicy, type KeyPolicy } from "./key-policy.ts";
 import { ROLE_LIMITS } from "./limits.ts";
 import { explainRefusal } from "./refusal.ts";
-import { readTrustedRoot } from "./trusted-root.ts";
 
 export interface UpdaterOptions {
 	/** Path of a folder for this walk alone: made before each step and removed after it, with all that it holds. */
@@ -231,13 +230,17 @@ export function setReferenceTime(updater: unknown, time: Date): void {
 	set.referenceTime = new Date(time);
 }
 
-/** A root that is served again under the next one's name has the trusted one's bytes, and was refused. */
+/** A file that is served again under a later one's name has the trusted one's bytes, and was refused. */
 function isAccepted(
 	{ role, name, content }: FetchedMetadata,
 	trusted: ReadonlyMap<string, Uint8Array>,
 ): boolean {
 	if (!sameBytes(trusted.get(role), content)) return false;
-	return role !== "root" || name === `${readTrustedRoot(trusted.get(role)!).version}.root.json`;
+	const [, asked] = /^(\d+)\./.exec(name) ?? [];
+	const { signed } = JSON.parse(Buffer.from(trusted.get(role)!).toString("utf8")) as {
+		signed: { version: number };
+	};
+	return asked === undefined || Number(asked) === signed.version;
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | "missing"): boolean {
