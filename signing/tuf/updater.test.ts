@@ -244,6 +244,33 @@ describe("refusals by their reason", () => {
 		}
 	});
 
+	test("freeze and mix and match with files that this host has seen itself", async () => {
+		const repository = await make();
+		const trusted = await seen(repository);
+		const late = walk(trusted, portOf(repository.files), { at: days(2) });
+		expect(await refusal(late.refresh())).toMatchObject({
+			code: "TRUST_EXPIRED",
+			details: { role: "timestamp" },
+		});
+		const old = repository.file("metadata/3.snapshot.json");
+		await repository.publish(INDEX, Buffer.from("new\n"));
+		repository.files.set("v1/metadata/4.snapshot.json", old);
+		expect(await refused(walk(trusted, portOf(repository.files)))).toBe("TRUST_MISMATCH");
+		await repository.signTimestamp((meta) => ({ version: meta.version }));
+		expect(await refused(walk(trusted, portOf(repository.files)))).toBe("TRUST_MISMATCH");
+	});
+
+	test("a delegated role that is trusted already is not fetched again", async () => {
+		const repository = await make();
+		const first = walk(only(repository.root), portOf(repository.files));
+		await first.find(INDEX);
+		const asked: string[] = [];
+		const updater = walk(first.verified(), portOf(repository.files, asked));
+		await updater.refresh();
+		expect(await updater.find(INDEX)).toBeDefined();
+		expect(asked).toEqual(["metadata/2.root.json", "metadata/timestamp.json"]);
+	});
+
 	test("a bin that is missing, not listed, or other than listed", async () => {
 		const repository = await make();
 		const bin = [...repository.versions].find(

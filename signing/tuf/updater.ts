@@ -10,6 +10,7 @@ import { type FetchedMetadata, type FetchFile, METADATA_BASE, MetadataFetcher } 
 import { demandKeyPolicy, type KeyPolicy } from "./key-policy.ts";
 import { ROLE_LIMITS } from "./limits.ts";
 import { explainRefusal } from "./refusal.ts";
+import { readTrustedRoot } from "./trusted-root.ts";
 
 export interface UpdaterOptions {
 	/** Path of a folder for this walk alone: made before each step and removed after it, with all that it holds. */
@@ -108,9 +109,10 @@ export class TrustUpdater {
 	}
 
 	#opened(): Updater {
+		const { scratch, referenceTime } = this.#options;
+		// Each step finds all that is verified by then: a delegated role that is trusted already is not fetched again.
+		for (const [role, bytes] of this.#verified) writeFileSync(this.#scratchFile(role), bytes);
 		if (this.#inner !== undefined) return this.#inner;
-		const { scratch, trusted, referenceTime } = this.#options;
-		for (const [role, bytes] of trusted) writeFileSync(this.#scratchFile(role), bytes);
 		const inner = new Updater({
 			metadataDir: scratch,
 			metadataBaseUrl: METADATA_BASE,
@@ -148,10 +150,11 @@ export class TrustUpdater {
 		const { fetched } = this.#fetcher;
 		const trusted = this.#verified;
 		const last = fetched.at(-1);
-		const accepted = last !== undefined && isAccepted(last, trusted);
+		const before = this.#options.trusted;
+		const accepted = last !== undefined && isAccepted(last, before, trusted);
 		const explained = explainRefusal(
 			{
-				before: this.#options.trusted,
+				before,
 				trusted,
 				refused: accepted ? undefined : last,
 				referenceTime: this.#options.referenceTime,
@@ -230,17 +233,18 @@ export function setReferenceTime(updater: unknown, time: Date): void {
 	set.referenceTime = new Date(time);
 }
 
-/** A file that is served again under a later one's name has the trusted one's bytes, and was refused. */
+/**
+ * Whether the file was taken. One that has the trusted one's bytes may have been refused all the same: a root that is served
+ * again under the next one's name, and whatever had to be fetched although this host holds it, for it no longer counts.
+ */
 function isAccepted(
 	{ role, name, content }: FetchedMetadata,
+	before: ReadonlyMap<string, Uint8Array>,
 	trusted: ReadonlyMap<string, Uint8Array>,
 ): boolean {
 	if (!sameBytes(trusted.get(role), content)) return false;
-	const [, asked] = /^(\d+)\./.exec(name) ?? [];
-	const { signed } = JSON.parse(Buffer.from(trusted.get(role)!).toString("utf8")) as {
-		signed: { version: number };
-	};
-	return asked === undefined || Number(asked) === signed.version;
+	if (role === "root") return name === `${readTrustedRoot(trusted.get(role)!).version}.root.json`;
+	return role === "timestamp" || !sameBytes(before.get(role), content);
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | "missing"): boolean {
