@@ -5,7 +5,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import type { IndexDocument } from "#registry/api/wire.ts";
-import { registryBase } from "./http.ts";
+import { exchange, registryBase } from "./http.ts";
 import { RegistryClient } from "./registry.ts";
 import { parseRequest, selectVersion } from "./select.ts";
 
@@ -75,6 +75,14 @@ test("endless data: a body larger than the index says is cut off, not collected"
 	});
 	await expect(client.blob("a".repeat(64), 1000)).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
 	expect(sent).toBeLessThan(64 * 1024 * 1024);
+});
+
+test("a server may say in more bytes than a file has that there is no such file", async () => {
+	const client = await serve((_request, response) => response.writeHead(404).end("no such file"));
+	const base = client.description;
+	const signal = new AbortController().signal;
+	const options = { base, token: undefined, signal, userAgent: "kfn/test" };
+	expect((await exchange(options, "GET", "/small", { limit: 4 })).status).toBe(404);
 });
 
 test("registry down in the middle of a download", async () => {

@@ -45,7 +45,7 @@ export function registryBase(text: string): string {
 	return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
-/** Sends one request and reads its whole body, at most `limit` bytes. */
+/** Sends one request and reads its whole body: at most `limit` bytes of what was asked for, JSON_LIMIT of a refusal. */
 export async function exchange(
 	options: HttpOptions,
 	method: "GET" | "PUT" | "POST" | "DELETE",
@@ -54,7 +54,8 @@ export async function exchange(
 ): Promise<Answer> {
 	const url = `${options.base}${path}`;
 	const response = await open(options, method, url, sent);
-	const limit = sent.limit ?? JSON_LIMIT;
+	// A small file's limit is no limit for the words in which a server says that it has no such file.
+	const limit = response.statusCode < 300 ? (sent.limit ?? JSON_LIMIT) : JSON_LIMIT;
 	const chunks: Uint8Array[] = [];
 	let size = 0;
 	try {
