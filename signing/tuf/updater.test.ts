@@ -260,6 +260,14 @@ describe("refusals by their reason", () => {
 		expect(await refused(walk(trusted, portOf(repository.files)))).toBe("TRUST_MISMATCH");
 	});
 
+	test("a timestamp that this host has seen, and whose keys the root has replaced since", async () => {
+		const repository = await make();
+		const trusted = await seen(repository);
+		await repository.rotate("timestamp");
+		const error = await refusal(walk(trusted, portOf(repository.files)).refresh());
+		expect(error).toMatchObject({ code: "TRUST_SIGNATURES", details: { role: "timestamp" } });
+	});
+
 	test("a delegated role that is trusted already is not fetched again", async () => {
 		const repository = await make();
 		const first = walk(only(repository.root), portOf(repository.files));

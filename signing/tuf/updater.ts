@@ -235,7 +235,7 @@ export function setReferenceTime(updater: unknown, time: Date): void {
 
 /**
  * Whether the file was taken. One that has the trusted one's bytes may have been refused all the same: a root that is served
- * again under the next one's name, and whatever had to be fetched although this host holds it, for it no longer counts.
+ * again under the next one's name, and whatever had to be fetched although this host held it, for it no longer counted.
  */
 function isAccepted(
 	{ role, name, content }: FetchedMetadata,
@@ -244,7 +244,7 @@ function isAccepted(
 ): boolean {
 	if (!sameBytes(trusted.get(role), content)) return false;
 	if (role === "root") return name === `${readTrustedRoot(trusted.get(role)!).version}.root.json`;
-	return role === "timestamp" || !sameBytes(before.get(role), content);
+	return !sameBytes(before.get(role), content);
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array | "missing"): boolean {
