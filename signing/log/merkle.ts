@@ -1,6 +1,6 @@
 // Merkle tree hashes of RFC 6962 §2.1 (the same as RFC 9162 §2.1, with SHA-256): which subtrees a proof consists of, and how
 // one is verified. Refuses to fetch anything: tree.ts turns the subtrees into hashes.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { SigningError } from "../errors.ts";
 
 export const HASH_BYTES = 32;
@@ -86,18 +86,18 @@ export function verifyInclusion(
 	proof: readonly Uint8Array[],
 ): void {
 	if (index >= head.size) throw notIncluded(index, head);
-	let [node, last, hash] = [index, head.size - 1, leaf];
+	let [node, last, current] = [index, head.size - 1, leaf];
 	for (const sibling of proof) {
 		if (last === 0) throw notIncluded(index, head);
 		if (isOdd(node) || node === last) {
-			hash = nodeHash(sibling, hash);
+			current = nodeHash(sibling, current);
 			[node, last] = pastEvenLevels(node, last);
 		} else {
-			hash = nodeHash(hash, sibling);
+			current = nodeHash(current, sibling);
 		}
 		[node, last] = [half(node), half(last)];
 	}
-	if (last !== 0 || !sameHash(hash, head.root)) throw notIncluded(index, head);
+	if (last !== 0 || !sameHash(current, head.root)) throw notIncluded(index, head);
 }
 
 /**
@@ -115,14 +115,14 @@ export function verifyConsistency(first: TreeHead, second: TreeHead, proof: read
 	if (start === undefined) throw forked(first, second);
 	let [node, last] = pastOddLevels(first.size - 1, second.size - 1);
 	let [before, after] = [start, start];
-	for (const hash of rest) {
+	for (const sibling of rest) {
 		if (last === 0) throw forked(first, second);
 		if (isOdd(node) || node === last) {
-			before = nodeHash(hash, before);
-			after = nodeHash(hash, after);
+			before = nodeHash(sibling, before);
+			after = nodeHash(sibling, after);
 			[node, last] = pastEvenLevels(node, last);
 		} else {
-			after = nodeHash(after, hash);
+			after = nodeHash(after, sibling);
 		}
 		[node, last] = [half(node), half(last)];
 	}
@@ -195,7 +195,5 @@ export function isPowerOfTwo(n: number): boolean {
 }
 
 function sha256(...parts: Uint8Array[]): Uint8Array {
-	const hash = createHash("sha256");
-	for (const part of parts) hash.update(part);
-	return new Uint8Array(hash.digest());
+	return new Uint8Array(hash("sha256", Buffer.concat(parts), "buffer"));
 }

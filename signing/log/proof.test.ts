@@ -24,7 +24,7 @@ let proofs: LogProof[];
 beforeAll(async () => {
 	key = await generateKeyPair();
 	const entries = Array.from({ length: 300 }, (_, n) => serializeLogEntry(entry(n)));
-	const tree = await (await GrowingLog.of(entries)).tree();
+	const tree = GrowingLog.of(entries).tree();
 	const checkpoint = await signCheckpoint(ORIGIN, tree.head, key);
 	const proof = async (index: number) => {
 		const hashes = await tree.inclusionProof(index);

@@ -1,6 +1,7 @@
 // A log's tree behind a checkpoint: proofs and entries from tiles that need not be believed. Every tile is tied to the root
 // before a hash of it is used (as golang.org/x/mod/sumdb does), so that a damaged tile is LOG_TILE and never looks like a fork.
 import { SigningError } from "../errors.ts";
+import { appendToEdge, type Edge, edgeTiles, type GrownTile, rootOfEdge } from "./edge.ts";
 import {
 	consistencySubtrees,
 	EMPTY_ROOT,
@@ -31,7 +32,7 @@ export class LogTree {
 	readonly #reader: TileReader;
 	/** Tiles that have been tied to the root, by `level/index`. */
 	readonly #tiles = new Map<string, Promise<Uint8Array[]>>();
-	#edge: Promise<Map<string, Uint8Array[]>> | undefined;
+	#edge: Promise<Edge> | undefined;
 
 	/** `head` is what is believed, of a checkpoint that was opened; `reader` is not. */
 	constructor(reader: TileReader, head: TreeHead) {
@@ -91,6 +92,12 @@ export class LogTree {
 		return entries;
 	}
 
+	/** The tiles that change when `leaf` is appended, and the tree's head after it. LOG_TILE: what is there is not this tree. */
+	async appended(leaf: Uint8Array): Promise<{ tiles: GrownTile[]; head: TreeHead }> {
+		const { tiles, edge } = appendToEdge(await this.#rightEdge(), this.head.size, leaf);
+		return { tiles, head: { size: this.head.size + 1, root: rootOfEdge(edge) } };
+	}
+
 	async #hash({ start, end }: Subtree): Promise<Uint8Array> {
 		const size = end - start;
 		if (isPowerOfTwo(size)) return this.#perfect(start, size);
@@ -120,7 +127,7 @@ export class LogTree {
 
 	async #authenticTile(level: number, index: number): Promise<Uint8Array[]> {
 		const width = tileWidth(level, index, this.head.size);
-		if (width < TILE_WIDTH) return (await this.#rightEdge()).get(`${level}/${index}`)!;
+		if (width < TILE_WIDTH) return (await this.#rightEdge())[level]!.slice();
 		const [hashes, above] = await Promise.all([
 			this.#read(level, index, width),
 			this.#tile(level + 1, Math.floor(index / TILE_WIDTH)),
@@ -129,42 +136,23 @@ export class LogTree {
 		throw wrongTile({ level, index, width }, "its hash is not the one that the tile above it names");
 	}
 
-	/** The partial tiles: together they are exactly what the root is made of, so one comparison ties all of them. */
-	#rightEdge(): Promise<Map<string, Uint8Array[]>> {
+	/** One comparison ties all partial tiles: together they are exactly what the root is made of. */
+	#rightEdge(): Promise<Edge> {
 		this.#edge ??= this.#readRightEdge();
 		return this.#edge;
 	}
 
-	async #readRightEdge(): Promise<Map<string, Uint8Array[]>> {
-		const { size, root } = this.head;
-		const names: { level: number; index: number; width: number }[] = [];
-		for (let level = 0, hashes = size; hashes > 0; level++, hashes = Math.floor(hashes / TILE_WIDTH)) {
-			const [index, width] = [Math.floor(hashes / TILE_WIDTH), hashes % TILE_WIDTH];
-			if (width > 0) names.push({ level, index, width });
-		}
-		const tiles = await Promise.all(names.map(({ level, index, width }) => this.#read(level, index, width)));
-		// From right to left: what is above stands to the left of all that is below it.
-		const found = tiles.reduce<Uint8Array | undefined>(
-			(right, tile) => rootWithRight(tile, right),
-			undefined,
+	async #readRightEdge(): Promise<Edge> {
+		const names = edgeTiles(this.head.size);
+		const edge = await Promise.all(
+			names.map(({ level, index, width }) => (width === 0 ? [] : this.#read(level, index, width))),
 		);
-		const last = names[0];
-		if (last !== undefined && (found === undefined || !sameHash(found, root))) {
-			throw wrongTile(last, "the last tiles do not hash to the signed root");
-		}
-		return new Map(names.map(({ level, index }, at) => [`${level}/${index}`, tiles[at]!]));
+		if (sameHash(rootOfEdge(edge), this.head.root)) return edge;
+		const last = names.find(({ width }) => width > 0) ?? { level: 0, index: 0, width: 0 };
+		throw wrongTile(last, "the last tiles do not hash to the signed root");
 	}
 
 	async #read(level: number, index: number, width: number): Promise<Uint8Array[]> {
 		return hashesOfTile(await this.#reader.tile(level, index, width), { level, index, width });
 	}
-}
-
-/** MTH over the tile's subtrees, of one size, followed by a smaller rest whose hash is `right`. */
-function rootWithRight(tile: readonly Uint8Array[], right: Uint8Array | undefined): Uint8Array {
-	if (right === undefined) return rootOfHashes(tile);
-	if (tile.length === 0) return right;
-	// A rest is smaller than one of the tile's subtrees, so the split is at the largest power of two up to the tile's length.
-	const split = splitOf(tile.length + 1);
-	return nodeHash(rootOfHashes(tile.slice(0, split)), rootWithRight(tile.slice(split), right));
 }

@@ -1,6 +1,6 @@
 // For tests only: a log in memory, kept as the registry keeps it (one row a tile, appended to), whose tiles can be exchanged.
 // Product code never imports it.
-import { appendLeaf } from "../append.ts";
+import { appendToEdge, type Edge } from "../edge.ts";
 import { leafHash, rootOfHashes, type TreeHead } from "../merkle.ts";
 import { encodeEntries, hashesOfTile, TILE_WIDTH, type TileReader } from "../tile.ts";
 import { LogTree } from "../tree.ts";
@@ -8,12 +8,13 @@ import { LogTree } from "../tree.ts";
 export class GrowingLog implements TileReader {
 	readonly rows = new Map<string, Uint8Array>();
 	readonly log: Uint8Array[] = [];
+	#edge: Edge = [];
 	/** Every read, as `level/index/width`. */
 	readonly reads: string[] = [];
 
-	static async of(entries: readonly Uint8Array[]): Promise<GrowingLog> {
+	static of(entries: readonly Uint8Array[]): GrowingLog {
 		const log = new GrowingLog();
-		for (const entry of entries) await log.append(entry);
+		for (const entry of entries) log.append(entry);
 		return log;
 	}
 
@@ -21,10 +22,10 @@ export class GrowingLog implements TileReader {
 		return this.log.length;
 	}
 
-	async append(entry: Uint8Array): Promise<void> {
-		const row = async (level: number, index: number) => this.rows.get(`${level}/${index}`)!;
-		const grown = await appendLeaf(this.size, leafHash(entry), row);
-		for (const { level, index, bytes } of grown) this.rows.set(`${level}/${index}`, bytes);
+	append(entry: Uint8Array): void {
+		const { tiles, edge } = appendToEdge(this.#edge, this.size, leafHash(entry));
+		for (const { level, index, bytes } of tiles) this.rows.set(`${level}/${index}`, bytes);
+		this.#edge = edge;
 		this.log.push(entry);
 	}
 
@@ -39,13 +40,13 @@ export class GrowingLog implements TileReader {
 	}
 
 	/** Computed from the leaves alone, so that a mistake in the tiles shows. */
-	async head(): Promise<TreeHead> {
+	head(): TreeHead {
 		const leaves = this.log.map((_, at) => this.#leaf(at));
 		return { size: this.size, root: rootOfHashes(leaves) };
 	}
 
-	async tree(head?: TreeHead): Promise<LogTree> {
-		return new LogTree(this, head ?? (await this.head()));
+	tree(head?: TreeHead): LogTree {
+		return new LogTree(this, head ?? this.head());
 	}
 
 	#leaf(at: number): Uint8Array {
