@@ -1,9 +1,6 @@
-// Contract of the metadata port. Every adapter joins by an entry in `adapters`; the tests know nothing of any.
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+// Contract of the metadata port. Every adapter joins by an entry in testing/metadata-adapters.ts; the tests know nothing of any.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
-import { temporaryFolder } from "../testing/server.ts";
+import { type Instance, metadataAdapters } from "../testing/metadata-adapters.ts";
 import type {
 	AuditRecord,
 	MetadataStore,
@@ -12,25 +9,6 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "./metadata-store.ts";
-
-interface Instance {
-	/** Another connection to the same data, as a second process would have; also works after `store` was closed. */
-	openAgain(): Promise<MetadataStore>;
-	readonly store: MetadataStore;
-	remove(): Promise<void>;
-}
-
-const adapters: { name: string; open: () => Promise<Instance> }[] = [
-	{
-		name: "SQLite (node:sqlite)",
-		open: async () => {
-			const folder = temporaryFolder();
-			const openAgain = () => openSqliteMetadataStore(join(folder, "registry.sqlite"));
-			const remove = async () => rmSync(folder, { recursive: true });
-			return { store: await openAgain(), openAgain, remove };
-		},
-	},
-];
 
 const version = (changes: Partial<VersionRecord> = {}): VersionRecord => {
 	const name = changes.name ?? "alpha";
@@ -100,7 +78,7 @@ const T1 = "2026-01-01T00:00:00.000Z";
 const T2 = "2026-01-02T00:00:00.000Z";
 const T3 = "2026-01-03T00:00:00.000Z";
 
-describe.each(adapters)("metadata store on $name", ({ open }) => {
+describe.each(metadataAdapters)("metadata store on $name", ({ open }) => {
 	let instance: Instance;
 	let store: MetadataStore;
 	beforeEach(async () => {

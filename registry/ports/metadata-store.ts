@@ -1,5 +1,6 @@
 // Port of the registry's metadata: what was published, tokens, audit, trust. Promises transactions and compare-and-swap.
 // Refuses to know SQL, files or HTTP. The contract suite beside it runs on every adapter.
+import type { LogReads, LogWrites } from "./log-store.ts";
 
 /** One published version. All fields but the last three never change once inserted. */
 export interface VersionRecord {
@@ -73,7 +74,7 @@ export interface TrustDocument {
 }
 
 /** What one consistent view of the metadata answers. An instance is dead once its transaction ended. */
-export interface MetadataReads {
+export interface MetadataReads extends LogReads {
 	findVersion(name: string, version: string): Promise<VersionRecord | undefined>;
 	findDigest(sha256: string): Promise<VersionRecord | undefined>;
 	/** All versions of a name, in no promised order. */
@@ -97,7 +98,7 @@ export interface MetadataReads {
 }
 
 /** The reads and writes of one transaction: all of them happen, or none does. Reads see the transaction's own writes. */
-export interface MetadataTransaction extends MetadataReads {
+export interface MetadataTransaction extends MetadataReads, LogWrites {
 	/** Compare-and-swap on absence: false, and nothing written, when the name has this version already. */
 	insertVersion(record: VersionRecord): Promise<boolean>;
 	/** Compare-and-swap: false, and nothing written, when the record's revision is not `expectedRevision`. */

@@ -2,6 +2,7 @@
 // what a dialect needs (locks, pragmas, isolation) is set up by whoever opens it.
 import { randomBytes } from "node:crypto";
 import type { Kysely, Selectable } from "kysely";
+import type { LogGrowth, StoredCheckpoint, StoredTile } from "../ports/log-store.ts";
 import type {
 	AuditRecord,
 	MetadataReads,
@@ -13,6 +14,7 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "../ports/metadata-store.ts";
+import * as log from "./log-rows.ts";
 import type { AuditTable, RegistrySchema, TokensTable, VersionsTable } from "./schema.ts";
 import * as trust from "./trust-rows.ts";
 
@@ -109,6 +111,30 @@ class KyselyReads implements MetadataReads {
 	currentDocument(path: string): Promise<TrustDocument | undefined> {
 		return trust.currentDocument(this.db, path);
 	}
+
+	newestCheckpoint(): Promise<StoredCheckpoint | undefined> {
+		return log.newestCheckpoint(this.db);
+	}
+
+	listCheckpoints(): Promise<StoredCheckpoint[]> {
+		return log.listCheckpoints(this.db);
+	}
+
+	findCheckpoint(size: number): Promise<StoredCheckpoint | undefined> {
+		return log.findCheckpoint(this.db, size);
+	}
+
+	findLogTile(level: number, index: number): Promise<StoredTile | undefined> {
+		return log.findLogTile(this.db, level, index);
+	}
+
+	listLogEntries(start: number, limit: number): Promise<Uint8Array[]> {
+		return log.listLogEntries(this.db, start, limit);
+	}
+
+	findLogIndexes(name: string): Promise<Map<string, number>> {
+		return log.findLogIndexes(this.db, name);
+	}
 }
 
 class KyselyTransaction extends KyselyReads implements MetadataTransaction {
@@ -182,6 +208,18 @@ class KyselyTransaction extends KyselyReads implements MetadataTransaction {
 
 	pruneTrust(before: string): Promise<number> {
 		return trust.pruneTrust(this.db, before);
+	}
+
+	growLog(growth: LogGrowth): Promise<boolean> {
+		return log.growLog(this.db, growth);
+	}
+
+	swapCheckpoint(size: number, expected: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+		return log.swapCheckpoint(this.db, size, expected, bytes);
+	}
+
+	pruneCheckpoints(size: number): Promise<void> {
+		return log.pruneCheckpoints(this.db, size);
 	}
 }
 

@@ -87,7 +87,40 @@ const trust: Migration = {
 	},
 };
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = { "0001-first": first, "0002-trust": trust };
+const log: Migration = {
+	async up(db: Kysely<unknown>): Promise<void> {
+		await db.schema
+			.createTable("log_entries")
+			.addColumn("number", "integer", (column) => column.primaryKey())
+			.addColumn("published_name", "text")
+			.addColumn("published_version", "text")
+			.addColumn("content", "text", (column) => column.notNull())
+			.execute();
+		await db.schema
+			.createIndex("log_entries_published")
+			.on("log_entries")
+			.columns(["published_name", "published_version"])
+			.execute();
+		await db.schema
+			.createTable("log_tiles")
+			.addColumn("level", "integer", (column) => column.notNull())
+			.addColumn("number", "integer", (column) => column.notNull())
+			.addColumn("hashes", "text", (column) => column.notNull())
+			.addPrimaryKeyConstraint("log_tiles_pk", ["level", "number"])
+			.execute();
+		await db.schema
+			.createTable("log_checkpoints")
+			.addColumn("size", "integer", (column) => column.primaryKey())
+			.addColumn("content", "text", (column) => column.notNull())
+			.execute();
+	},
+};
+
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+	"0001-first": first,
+	"0002-trust": trust,
+	"0003-log": log,
+};
 
 /**
  * Brings `db` to the newest schema, atomically, also when several processes try at once.

@@ -62,6 +62,27 @@ export interface DocumentsTable {
 	content: string;
 }
 
+export interface LogEntriesTable {
+	/** From 0, without gaps. */
+	number: number;
+	/** The version that the entry publishes; null for other kinds of entries. */
+	published_name: string | null;
+	published_version: string | null;
+	content: string;
+}
+
+export interface LogTilesTable {
+	level: number;
+	number: number;
+	/** All hashes so far, in hexadecimal. */
+	hashes: string;
+}
+
+export interface LogCheckpointsTable {
+	size: number;
+	content: string;
+}
+
 export interface RegistrySchema {
 	bundles: BundlesTable;
 	versions: VersionsTable;
@@ -69,4 +90,7 @@ export interface RegistrySchema {
 	audit: AuditTable;
 	trust_files: TrustFilesTable;
 	documents: DocumentsTable;
+	log_entries: LogEntriesTable;
+	log_tiles: LogTilesTable;
+	log_checkpoints: LogCheckpointsTable;
 }
