@@ -72,6 +72,21 @@ export const REGISTRY_ERRORS = {
 		status: 503,
 		means: "the stored bytes no longer match their digest and are not served",
 	},
+	REGISTRY_COSIGNATURE_REFUSED: {
+		exit: 3,
+		status: 400,
+		means: "the body is not a checkpoint with a valid cosignature of a witness that the registry names",
+	},
+	REGISTRY_CHECKPOINT_UNKNOWN: {
+		exit: 1,
+		status: 409,
+		means: "the cosigned checkpoint is not one that the log keeps",
+	},
+	REGISTRY_LOG_DAMAGED: {
+		exit: 3,
+		status: 503,
+		means: "the stored log is not the one that its last checkpoint states; nothing is added to it",
+	},
 	REGISTRY_NOT_INITIALISED: {
 		exit: 1,
 		status: null,

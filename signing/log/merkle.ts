@@ -137,7 +137,7 @@ export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
 /** The log states a smaller tree than it did before. */
 export function truncated(first: TreeHead, second: TreeHead): SigningError {
 	return new SigningError("LOG_TRUNCATED", `the log had ${first.size} entries and now has ${second.size}`, {
-		hint: "do not use this registry: entries that it had logged are gone; tell its admin, and keep both checkpoints as proof",
+		hint: "a mirror may lag behind; if the registry itself says this, entries that it had logged are gone: do not use it, and tell its admin",
 		details: { before: described(first), now: described(second) },
 	});
 }
