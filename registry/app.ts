@@ -5,6 +5,7 @@ import { REGISTRY_ERRORS, RegistryError } from "./api/errors.ts";
 import type { RegistryContext } from "./ops/registry-context.ts";
 import { aboutRoutes } from "./routes/about.ts";
 import { listNamesRoute } from "./routes/list-names.ts";
+import { cosignRoute, readLogRoutes } from "./routes/log.ts";
 import { publishRoute } from "./routes/publish.ts";
 import { readBlobRoute } from "./routes/read-blob.ts";
 import { readIndexRoute } from "./routes/read-index.ts";
@@ -31,6 +32,13 @@ const MAX_JSON_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 // Longer than any valid name, version or digest, so that a wrong one gets an answer that says so.
 const MAX_PARAM_CHARS = 512;
+
+/** What the operator must hear of, besides the client. */
+const REPORTED: ReadonlySet<string> = new Set([
+	"REGISTRY_INTERNAL",
+	"REGISTRY_BLOB_CORRUPT",
+	"REGISTRY_LOG_DAMAGED",
+]);
 
 export interface AppOptions {
 	readonly limits?: TimeLimits | undefined;
@@ -89,8 +97,10 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	readTargetRoute(app, registry);
 	readIndexRoute(app, registry);
 	readBlobRoute(app, registry);
+	readLogRoutes(app, registry);
 	// In scopes of their own, since they take bodies of different types.
 	app.register(async (scope) => publishRoute(scope, registry));
+	app.register(async (scope) => cosignRoute(scope, registry));
 	app.register(async (scope) => {
 		scope.removeContentTypeParser("text/plain");
 		yankRoutes(scope, registry);
@@ -99,7 +109,7 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 
 function sendError(registry: RegistryContext, reply: FastifyReply, error: Error): FastifyReply {
 	const known = travelling(error);
-	if (known.code === "REGISTRY_INTERNAL" || known.code === "REGISTRY_BLOB_CORRUPT") {
+	if (REPORTED.has(known.code)) {
 		const cause = known.cause instanceof Error ? known.cause.stack : undefined;
 		registry.report({
 			event: "request-failed",

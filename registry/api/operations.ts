@@ -6,6 +6,8 @@ export interface Operation {
 	readonly method: "GET" | "PUT" | "POST" | "DELETE";
 	/** OpenAPI spelling: `{name}` stands for one path segment (or the part of it before `.json`). */
 	readonly path: string;
+	/** True: the path's last parameter is several segments. OpenAPI has no spelling for it; it is `x-kfn-slashes` there. */
+	readonly slashes?: boolean;
 	readonly success: readonly number[];
 	readonly errors: readonly RegistryErrorCode[];
 }
@@ -26,7 +28,7 @@ const TOKEN_ERRORS = [
 	"REGISTRY_TOKEN_SCOPE",
 ] as const satisfies readonly RegistryErrorCode[];
 
-const YANK_ERRORS = [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_BUSY"] as const;
+const YANK_ERRORS = [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_LOG_DAMAGED", "REGISTRY_BUSY"] as const;
 
 export const OPERATIONS = {
 	health: { method: "GET", path: "/healthz", success: [200], errors: [] },
@@ -43,6 +45,39 @@ export const OPERATIONS = {
 		path: "/v1/targets/{folder}/{file}",
 		success: [200, 304],
 		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_BLOB_CORRUPT"],
+	},
+	readCheckpoint: {
+		method: "GET",
+		path: "/v1/log/checkpoint",
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND"],
+	},
+	readLatestCheckpoint: {
+		method: "GET",
+		path: "/v1/log/latest",
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND"],
+	},
+	readLogTile: {
+		method: "GET",
+		path: "/v1/log/tile/{tile}",
+		slashes: true,
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_LOG_DAMAGED"],
+	},
+	cosign: {
+		method: "POST",
+		path: "/v1/log/cosignatures",
+		success: [200],
+		errors: [
+			...TOKEN_ERRORS,
+			"REGISTRY_NOT_FOUND",
+			"REGISTRY_COSIGNATURE_REFUSED",
+			"REGISTRY_CHECKPOINT_UNKNOWN",
+			"REGISTRY_TOO_LARGE",
+			"REGISTRY_MEDIA_TYPE",
+			"REGISTRY_BUSY",
+		],
 	},
 	readIndex: {
 		method: "GET",
@@ -70,6 +105,7 @@ export const OPERATIONS = {
 			"REGISTRY_VERSION_EXISTS",
 			"REGISTRY_TOO_LARGE",
 			"REGISTRY_MEDIA_TYPE",
+			"REGISTRY_LOG_DAMAGED",
 			"REGISTRY_BUSY",
 		],
 	},

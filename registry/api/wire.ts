@@ -77,6 +77,14 @@ export interface YankedDocument {
 	readonly yanked: null | { readonly at: string; readonly reason: string };
 }
 
+/** Answer to a witness's cosignatures: the checkpoint's witnesses so far, and how many hosts ask for. */
+export interface CosignedDocument {
+	readonly schema: "kfn.cosigned/1";
+	readonly size: number;
+	readonly cosigners: readonly string[];
+	readonly quorum: number;
+}
+
 /** Every answer with a status of 400 or more. */
 export interface ErrorDocument {
 	readonly error: {

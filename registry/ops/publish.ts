@@ -7,6 +7,7 @@ import { SigningError } from "#signing/errors.ts";
 import { parseSignatureFile } from "#signing/signature-file.ts";
 import { RegistryError } from "../api/errors.ts";
 import { MAX_ARCHIVE_BYTES, type PublishedDocument } from "../api/wire.ts";
+import { recordVersion } from "../log/record.ts";
 import type { StagedBlob } from "../ports/blob-store.ts";
 import type { MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
 import { archiveTarget, indexDocument, indexTarget } from "../trust/index-document.ts";
@@ -154,14 +155,15 @@ async function commit(
 	});
 }
 
-/** The archive and the new index of its name, in the metadata that hosts verify. */
+/** The log entry, the archive and the new index of its name, in what hosts verify. */
 async function listVersion(
 	tx: MetadataTransaction,
 	record: VersionRecord,
 	signing: { keyring: Keyring; now: Date },
 ): Promise<void> {
+	await recordVersion(tx, record, signing);
 	const { path, file } = archiveTarget(record);
-	const index = indexTarget(indexDocument(record.name, await tx.listVersions(record.name)));
+	const index = indexTarget(await indexDocument(tx, record.name));
 	await publishTargets(tx, { archives: new Map([[path, file]]), documents: [index] }, signing);
 }
 

@@ -6,11 +6,11 @@ import type { RegistryContext } from "./registry-context.ts";
 
 /** REGISTRY_NOT_FOUND when nothing was ever published under the name. */
 export async function readIndex(registry: RegistryContext, name: string): Promise<IndexDocument> {
-	const records = await registry.metadata.read((reads) => reads.listVersions(name));
-	if (records.length === 0) {
+	const document = await registry.metadata.read((reads) => indexDocument(reads, name));
+	if (document.versions.length === 0) {
 		throw new RegistryError("REGISTRY_NOT_FOUND", `no bundle named ${name} is published here`, {
 			hint: "/v1/names.json lists the names",
 		});
 	}
-	return indexDocument(name, records);
+	return document;
 }

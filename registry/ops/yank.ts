@@ -1,6 +1,7 @@
 // Hides a version from ranges, and shows it again. Refuses to delete anything: exact requests still get a yanked version.
 import { RegistryError } from "../api/errors.ts";
 import type { YankedDocument } from "../api/wire.ts";
+import { recordInLog } from "../log/record.ts";
 import type { MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
 import { indexDocument, indexTarget } from "../trust/index-document.ts";
 import { publishTargets } from "../trust/repository.ts";
@@ -46,10 +47,15 @@ async function change(
 			const yanked = next(record);
 			if (!(await tx.swapYank({ name, version, expectedRevision: record.revision }, yanked)))
 				throw overtaken(name);
-			const index = indexTarget(indexDocument(name, await tx.listVersions(name)));
-			await publishTargets(tx, { documents: [index] }, { keyring, now: registry.now() });
 			const at = registry.now().toISOString();
-			await tx.appendAudit({ at, tokenId, verb, name, version, sha256: record.sha256, outcome: "done" });
+			const { sha256 } = record;
+			// Undoing what was not done, or saying why in other words, is no event.
+			if ((yanked === null) !== (record.yankedAt === null)) {
+				await recordInLog(tx, { at, type: verb, name, version, sha256 }, { keyring });
+			}
+			const index = indexTarget(await indexDocument(tx, name));
+			await publishTargets(tx, { documents: [index] }, { keyring, now: registry.now() });
+			await tx.appendAudit({ at, tokenId, verb, name, version, sha256, outcome: "done" });
 			return { schema: "kfn.yanked/1", name, version, yanked } as const;
 		});
 	} catch (error) {

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod 
 import { BundleError } from "#bundle/errors.ts";
 import { type BundleName, parseBundleName, parseVersion, type Version } from "#bundle/name.ts";
 import { RegistryError } from "../api/errors.ts";
-import { OPERATIONS, type OperationName } from "../api/operations.ts";
+import { OPERATIONS, type Operation, type OperationName } from "../api/operations.ts";
 import type { ErrorDocument } from "../api/wire.ts";
 import type { RegistryContext } from "../ops/registry-context.ts";
 
@@ -18,19 +18,19 @@ export interface RouteParts {
 }
 
 export function defineRoute(app: FastifyInstance, name: OperationName, parts: RouteParts): void {
-	const { method, path } = OPERATIONS[name];
+	const operation: Operation = OPERATIONS[name];
 	app.route({
-		method,
-		url: fastifyPath(path),
+		method: operation.method,
+		url: fastifyPath(operation),
 		handler: parts.handler,
 		...(parts.onRequest === undefined ? {} : { onRequest: parts.onRequest }),
 		...(parts.body === undefined ? {} : { schema: { body: parts.body } }),
 	});
 }
 
-/** `/a/{b}` in OpenAPI's spelling is `/a/:b` in Fastify's. */
-export function fastifyPath(path: string): string {
-	return path.replace(/\{(\w+)\}/g, ":$1");
+/** `/a/{b}` in OpenAPI's spelling is `/a/:b` in Fastify's, and a parameter that takes slashes `*`. */
+export function fastifyPath({ path, slashes = false }: Pick<Operation, "path" | "slashes">): string {
+	return (slashes ? path.replace(/\{\w+\}$/, "*") : path).replace(/\{(\w+)\}/g, ":$1");
 }
 
 export function nameParam(request: FastifyRequest): BundleName {
@@ -66,17 +66,18 @@ export function sendCacheableJson(
 /** Cache-Control of what changes, and of what never does. */
 export const SOON = "max-age=10, must-revalidate";
 export const FOR_EVER = "max-age=31536000, immutable";
+const JSON_TYPE = "application/json; charset=utf-8";
 
-/** Answers these exact bytes of JSON with a strong ETag over them, or 304 when the client has them. */
+/** Answers these exact bytes, JSON unless told otherwise, with a strong ETag over them, or 304 when the client has them. */
 export function sendCacheableBytes(
 	registry: RegistryContext,
 	{ request, reply }: { request: FastifyRequest; reply: FastifyReply },
-	{ bytes, policy }: { bytes: Uint8Array; policy: string },
+	{ bytes, policy, type = JSON_TYPE }: { bytes: Uint8Array; policy: string; type?: string },
 ): FastifyReply {
 	const etag = `"${createHash("sha256").update(bytes).digest("hex")}"`;
 	setCaching(registry, reply, policy).header("etag", etag);
 	if (hasEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
-	return reply.type("application/json; charset=utf-8").send(Buffer.from(bytes));
+	return reply.type(type).send(Buffer.from(bytes));
 }
 
 /** A private registry's answers may stand in the reader's own cache only. */

@@ -7,7 +7,11 @@ interface DocumentedResponse {
 	readonly headers?: Record<string, unknown>;
 	readonly "x-kfn-codes"?: readonly string[];
 }
-export type DocumentedOperation = { operationId: string; responses: Record<string, DocumentedResponse> };
+export type DocumentedOperation = {
+	operationId: string;
+	"x-kfn-slashes"?: boolean;
+	responses: Record<string, DocumentedResponse>;
+};
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
 ajv.addSchema(document, "api");
@@ -73,8 +77,10 @@ function checkJson(what: string, schema: string, bytes: Uint8Array): unknown {
 function documentedOperation(request: { method: string; path: string }): DocumentedOperation | undefined {
 	const path = request.path.split("?")[0] ?? "";
 	for (const [template, methods] of Object.entries(documentedPaths)) {
-		const pattern = template.replace(/\./g, "\\.").replace(/\{\w+\}/g, "[^/]+");
-		if (new RegExp(`^${pattern}$`).test(path)) return methods[request.method.toLowerCase()];
+		const operation = methods[request.method.toLowerCase()];
+		const parameter = operation?.["x-kfn-slashes"] ? ".+" : "[^/]+";
+		const pattern = template.replace(/\./g, "\\.").replace(/\{\w+\}/g, parameter);
+		if (new RegExp(`^${pattern}$`).test(path)) return operation;
 	}
 	return undefined;
 }

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import { verifierKey } from "#signing/log/note.ts";
 import type { PublicKey } from "#signing/public-key.ts";
 import { serializePublishers } from "#signing/publishers.ts";
 import { serializeRegistryDocument } from "#signing/registry-document.ts";
@@ -40,6 +41,8 @@ export interface TestTrustOptions {
 	/** The whole authorisation map, instead of `publishers`. */
 	readonly map?: Uint8Array;
 	readonly registry?: Uint8Array;
+	/** The online keys, when `registry` names one of them. */
+	readonly online?: OnlineKeys;
 	readonly now?: Date;
 	/** 16 unless told otherwise: they all have to be signed. */
 	readonly bins?: number;
@@ -92,10 +95,10 @@ async function makeTestTrust(options: TestTrustOptions): Promise<TestTrust> {
 	const { now = new Date(), bins = 16 } = options;
 	const root = [await generateKeyPair(), await generateKeyPair(), await generateKeyPair()];
 	const targets = [await generateKeyPair(), await generateKeyPair()];
-	const online = await generateOnlineKeys();
+	const online = options.online ?? (await generateOnlineKeys());
 	const documents = {
 		[PUBLISHERS_TARGET]: options.map ?? (await everythingBy(options.publishers)),
-		[REGISTRY_TARGET]: options.registry ?? withoutLog(),
+		[REGISTRY_TARGET]: options.registry ?? withLog(online),
 	};
 	const roles = {
 		root: { keys: publicHalves(root), threshold: 2 },
@@ -116,8 +119,10 @@ export async function everythingBy(keys?: readonly PublicKey[]): Promise<Uint8Ar
 	return serializePublishers({ publishers: [{ names: ["*"], threshold: 1, keys: trusted }] });
 }
 
-function withoutLog(): Uint8Array {
-	return serializeRegistryDocument({ origin: "test.example/log", log: null, witnesses: [], quorum: 0 });
+function withLog(online: OnlineKeys): Uint8Array {
+	const origin = "test.example/log";
+	const log = { key: verifierKey(origin, "ed25519", online.log.publicKey) };
+	return serializeRegistryDocument({ origin, log, witnesses: [], quorum: 0 });
 }
 
 function publicHalves(secrets: readonly SecretKey[]): PublicKey[] {

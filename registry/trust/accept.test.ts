@@ -161,7 +161,7 @@ describe("what goes live", () => {
 			const index = JSON.parse(Buffer.from((await reader.read("alpha/index.json"))!).toString());
 			expect(index).toMatchObject({
 				name: "alpha",
-				versions: [{ version: "1.0.0", log: null }],
+				versions: [{ version: "1.0.0", log: { index: 4 } }],
 				permits: [],
 			});
 		}

@@ -2,6 +2,8 @@
 // refuse, what the registry could not go on with, and to leave the live metadata half changed.
 
 import { SigningError } from "#signing/errors.ts";
+import type { LogTrust } from "#signing/log/checkpoint.ts";
+import { formatVerifierKey } from "#signing/log/note.ts";
 import { parsePublishers } from "#signing/publishers.ts";
 import { parseRegistryDocument } from "#signing/registry-document.ts";
 import {
@@ -23,6 +25,7 @@ import {
 } from "#signing/tuf/next-targets.ts";
 import { demandThreshold } from "#signing/tuf/sign.ts";
 import { RegistryError } from "../api/errors.ts";
+import { readKeyState, readLogTrust, recordKeyChanges, recordUnloggedVersions } from "../log/record.ts";
 import type { MetadataReads, MetadataTransaction } from "../ports/metadata-store.ts";
 import { archiveTarget, indexDocument, indexTarget } from "./index-document.ts";
 import type { Keyring } from "./online-keys.ts";
@@ -50,14 +53,20 @@ export async function acceptMetadata(
 	signing: { readonly keyring: Keyring; readonly now: Date },
 ): Promise<void> {
 	const before = await binsOf(tx);
+	const keysBefore = await readKeyState(tx);
+	const logBefore = await readLogTrust(tx);
 	const root = await acceptRoot(tx, offered.root, signing.now);
 	await acceptTargets(tx, offered.targets, { root, now: signing.now });
 	const signer = await OnlineSigner.open(tx, signing);
 	if (offered.targets !== undefined) {
 		for (const path of DOCUMENT_TARGETS) await signer.store(path, offered.targets.documents[path]);
 	}
+	await demandSameLog(tx, logBefore);
+	await recordKeyChanges(tx, keysBefore, signing);
+	const newlyLogged = await recordUnloggedVersions(tx, signing);
 	const { bins } = signer.trust;
-	if (before?.bit_length !== bins.bit_length) await signer.rebuildBins(await everyTarget(tx, signer));
+	if (newlyLogged || before?.bit_length !== bins.bit_length)
+		await signer.rebuildBins(await everyTarget(tx, signer));
 	else if (!sameKeys(before, bins)) await signer.resignBins();
 	await signer.signSnapshot();
 }
@@ -141,13 +150,24 @@ async function everyTarget(reads: MetadataReads, signer: OnlineSigner): Promise<
 		const names = await reads.listNames(after, NAMES_PER_PAGE);
 		for (const name of names) {
 			const records = await reads.listVersions(name);
-			const index = indexTarget(indexDocument(name, records));
+			const index = indexTarget(await indexDocument(reads, name));
 			files.set(index.path, await signer.store(index.path, index.bytes));
 			for (const { path, file } of records.map(archiveTarget)) files.set(path, file);
 		}
 		after = names.at(-1) ?? "";
 		if (names.length < NAMES_PER_PAGE) return files;
 	}
+}
+
+/** A log goes on under one name and one key, or hosts that remember it could not tell a fork from a change of plan. */
+async function demandSameLog(reads: MetadataReads, before: LogTrust | undefined): Promise<void> {
+	if (before === undefined) return;
+	const after = await readLogTrust(reads);
+	if (after !== undefined && formatVerifierKey(after.key) === formatVerifierKey(before.key)) return;
+	throw new SigningError("TRUST_MISMATCH", "kfn/registry.json names another log than before, or none", {
+		hint: `keep its origin and its key: ${formatVerifierKey(before.key)}`,
+		details: { log: formatVerifierKey(before.key) },
+	});
 }
 
 async function binsOf(reads: MetadataReads): Promise<SuccinctRoles | undefined> {

@@ -120,7 +120,7 @@ describe("the first versions", () => {
 		const wrong = spec({ root: { keys: publics(roots), threshold: 4 } });
 		expect(await refusal(() => ceremony().init(wrong, []))).toBe("DRAFT_ROLE_KEYS");
 		expect(await refusal(() => ceremony().init(spec({ bins: 3 }), []))).toBe("TRUST_MALFORMED");
-		expect(await refusal(() => ceremony().init(spec({ origin: "a b" }), []))).toBe("TRUST_MALFORMED");
+		expect(await refusal(() => ceremony().init(spec({ origin: "a b" }), []))).toBe("KEY_MALFORMED");
 		expect([staged(), existsSync(join(folder, "keys"))]).toEqual([[], false]);
 		await ceremony().init(spec(), []);
 		expect(await refusal(() => ceremony().init(spec(), []))).toBe("REGISTRY_ALREADY_INITIALISED");

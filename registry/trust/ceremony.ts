@@ -1,6 +1,7 @@
 // What a registry's admins and signers do with root and targets: the first versions, changes as drafts, signing where the keys are
 // at hand, and taking drafts live. Refuses to take a draft live that is not signed enough, or that something overtook.
 import type { SecretKey } from "#signing/ed25519.ts";
+import { verifierKey } from "#signing/log/note.ts";
 import type { PublicKey } from "#signing/public-key.ts";
 import { type Publishers, parsePublishers, serializePublishers } from "#signing/publishers.ts";
 import { serializeRegistryDocument } from "#signing/registry-document.ts";
@@ -285,7 +286,12 @@ function firstDrafts(
 	const origin = spec.origin ?? `kfn-${online.log.publicKey.keyid.slice(0, 16)}/log`;
 	const documents = {
 		[PUBLISHERS_TARGET]: serializePublishers({ publishers: [] }),
-		[REGISTRY_TARGET]: serializeRegistryDocument({ origin, log: null, witnesses: [], quorum: 0 }),
+		[REGISTRY_TARGET]: serializeRegistryDocument({
+			origin,
+			log: { key: verifierKey(origin, "ed25519", online.log.publicKey) },
+			witnesses: [],
+			quorum: 0,
+		}),
 	};
 	const bins = { count: spec.bins, key: online.bins.publicKey };
 	const targets = firstTargets({ documents, bins }, { now, days: spec.days.targets });

@@ -2,12 +2,15 @@
 import semver from "semver";
 import type { TargetFile } from "#signing/tuf/metadata.ts";
 import { type IndexDocument, type IndexVersion, targetPaths } from "../api/wire.ts";
-import type { VersionRecord } from "../ports/metadata-store.ts";
+import type { MetadataReads, VersionRecord } from "../ports/metadata-store.ts";
 
-/** All versions of a name, newest first by semver, yanked ones marked. */
-export function indexDocument(name: string, records: readonly VersionRecord[]): IndexDocument {
-	const newestFirst = [...records].sort((a, b) => semver.rcompare(a.version, b.version));
-	return { schema: "kfn.index/1", name, versions: newestFirst.map(indexVersion), permits: [] };
+/** All versions of a name, newest first by semver, yanked ones marked, each with its place in the log. */
+export async function indexDocument(reads: MetadataReads, name: string): Promise<IndexDocument> {
+	const records = await reads.listVersions(name);
+	const logged = await reads.findLogIndexes(name);
+	const newestFirst = records.sort((a, b) => semver.rcompare(a.version, b.version));
+	const versions = newestFirst.map((record) => indexVersion(record, logged.get(record.version)));
+	return { schema: "kfn.index/1", name, versions, permits: [] };
 }
 
 /** The document as the target `NAME/index.json`. */
@@ -23,7 +26,7 @@ export function archiveTarget(record: VersionRecord): { path: string; file: Targ
 	return { path: targetPaths.archive(name, version), file };
 }
 
-function indexVersion(record: VersionRecord): IndexVersion {
+function indexVersion(record: VersionRecord, logIndex: number | undefined): IndexVersion {
 	const { yankedAt, yankReason } = record;
 	return {
 		version: record.version,
@@ -35,6 +38,6 @@ function indexVersion(record: VersionRecord): IndexVersion {
 		requires: record.requires,
 		publishedAt: record.publishedAt,
 		yanked: yankedAt === null ? null : { at: yankedAt, reason: yankReason ?? "" },
-		log: null,
+		log: logIndex === undefined ? null : { index: logIndex },
 	};
 }

@@ -15,7 +15,7 @@ const ROLES = ["bins", "snapshot", "timestamp", "log"] as const;
 
 export type OnlineKeys = Readonly<Record<(typeof ROLES)[number], SecretKey>>;
 
-/** Finds the secret half of an online key that metadata names; undefined when this registry does not have it. */
+/** Finds the secret half of an online key that metadata or kfn/registry.json names; undefined when this registry does not have it. */
 export type Keyring = (keyid: TufKeyId) => SecretKey | undefined;
 
 /** New keys; with `log`, everything but the log's. */
@@ -101,8 +101,8 @@ export async function openKeyring(dataDir: string): Promise<Keyring> {
 
 export function keyringOf(...sets: readonly OnlineKeys[]): Keyring {
 	const byId = new Map<TufKeyId, SecretKey>();
-	for (const { bins, snapshot, timestamp } of sets) {
-		for (const secret of [bins, snapshot, timestamp]) byId.set(idOf(secret), secret);
+	for (const { bins, snapshot, timestamp, log } of sets) {
+		for (const secret of [bins, snapshot, timestamp, log]) byId.set(idOf(secret), secret);
 	}
 	return (keyid) => byId.get(keyid);
 }
