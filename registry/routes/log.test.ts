@@ -191,7 +191,9 @@ describe("a registry that asks for a witness", () => {
 		const stranger = await send(await cosigned(latest, await generateKeyPair()));
 		expect([stranger.status, stranger.code]).toEqual([400, "REGISTRY_COSIGNATURE_REFUSED"]);
 		expect((await send(Buffer.from("no checkpoint"))).code).toBe("REGISTRY_COSIGNATURE_REFUSED");
-		const other = Buffer.from(latest).toString().replace("\n4\n", "\n5\n");
+		const other = Buffer.from(latest)
+			.toString()
+			.replace(/\n\d+\n/, "\n99\n");
 		expect((await send(await cosigned(Buffer.from(other)))).code).toBe("REGISTRY_CHECKPOINT_UNKNOWN");
 		expect((await send(Buffer.alloc(20_000, "x"))).code).toBe("REGISTRY_TOO_LARGE");
 		const json = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
