@@ -10,6 +10,7 @@ const TOPICS = {
 	key: { description: "Publisher keys" },
 	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },
+	"registry:publisher": { description: "Who may publish what through a registry" },
 	"registry:token": { description: "Tokens of a registry" },
 	root: { description: "Root and targets keys of a registry: drafts, signing, rotation" },
 	trust: { description: "Whose bundles this host runs" },

@@ -11,8 +11,21 @@ export type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
 export type { AuditRecord, TokenVerb } from "./ports/metadata-store.ts";
 export { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
 export type { Offered } from "./trust/accept.ts";
-export type { Ceremony, CeremonyResult, InitSpec, LiveRole, WaitingDraft } from "./trust/ceremony.ts";
+export type {
+	Ceremony,
+	CeremonyResult,
+	InitSpec,
+	LiveRole,
+	PublishersResult,
+	WaitingDraft,
+} from "./trust/ceremony.ts";
 export { createOnlineKeys, generateOnlineKeys, stageOnlineKeys } from "./trust/online-keys.ts";
+export {
+	addPublisher,
+	type Revocation,
+	removePublisher,
+	revokePublisher,
+} from "./trust/publisher-changes.ts";
 
 export interface ServeOptions {
 	readonly dataDir: string;

@@ -132,6 +132,13 @@ describe("signatures.md", () => {
 });
 
 describe("publishers.md", () => {
+	test("the example with a revoked key is canonical", () => {
+		const text = example(publishers, "revoked");
+		const map = parsePublishers(Buffer.from(text));
+		expect(Buffer.from(serializePublishers(map)).toString()).toBe(text);
+		expect(map.publishers[0]!.revoked).toHaveLength(1);
+	});
+
 	test("the example is canonical and says what the page says of it", () => {
 		const text = example(publishers, "publishers.json");
 		const map = parsePublishers(Buffer.from(text));

@@ -57,6 +57,44 @@ export function withoutPublisher(
 	return { publishers };
 }
 
+/**
+ * With a key of a name moved to its revoked keys, where only these manifests of what it signed go on; of a name that shares its
+ * entry with others, in an entry of its own. A key that is revoked already gets the new reason and manifests. Undefined where
+ * the name has no such key.
+ */
+export function withRevoked(
+	map: Publishers,
+	change: {
+		readonly name: string;
+		readonly keyid: string;
+		readonly reason: string;
+		readonly manifests: readonly string[];
+	},
+): Publishers | undefined {
+	const own = map.publishers.find((entry) => entry.names.includes(change.name));
+	const known = [...(own?.keys ?? []), ...(own?.revoked ?? []).map(({ key }) => key)];
+	const key = known.find(({ keyid }) => keyid === change.keyid);
+	if (own === undefined || key === undefined) return undefined;
+	const { reason, manifests } = change;
+	const others = (own.revoked ?? []).filter((revoked) => revoked.key.keyid !== key.keyid);
+	const entry: Publisher = {
+		...own,
+		names: [change.name],
+		keys: own.keys.filter(({ keyid }) => keyid !== key.keyid),
+		revoked: [...others, { key, reason, manifests }],
+	};
+	const at = map.publishers.indexOf(own);
+	const rest = withoutName(map.publishers, own, change.name);
+	return { publishers: [...rest.slice(0, at), entry, ...rest.slice(at)] };
+}
+
+/** With another threshold for the entry that has the name as a pattern. */
+export function withThreshold({ publishers }: Publishers, name: string, threshold: number): Publishers {
+	return {
+		publishers: publishers.map((entry) => (entry.names.includes(name) ? { ...entry, threshold } : entry)),
+	};
+}
+
 /** The first entry whose threshold its keys cannot reach; a map that has one is malformed. */
 export function unreachableIn({ publishers }: Publishers): Publisher | undefined {
 	return publishers.find(

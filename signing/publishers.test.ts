@@ -67,6 +67,49 @@ describe("which entry decides", () => {
 	});
 });
 
+describe("revoked keys", () => {
+	const digest = "ab".repeat(32);
+	const revoked = (changes: object = {}) => [
+		{ key: keys[1], reason: "stolen", manifests: [digest], ...changes },
+	];
+
+	test("come out as they went in, and an entry without them is spelled as before", () => {
+		const map = parse([{ ...entry(["gro"]), revoked: revoked() }, entry(["tso"])]);
+		expect(map.publishers[0]!.revoked).toMatchObject([{ reason: "stolen", manifests: [digest] }]);
+		expect(map.publishers[1]).not.toHaveProperty("revoked");
+		expect(parsePublishers(serializePublishers(map))).toEqual(map);
+	});
+
+	test("that also count, or are listed twice, are refused", () => {
+		malformed([{ ...entry(["gro"], 1), revoked: revoked() }]);
+		malformed([{ ...entry(["gro"]), revoked: [...revoked(), ...revoked({ reason: "again" })] }]);
+	});
+
+	test("with unknown, missing and mistyped fields are refused", () => {
+		for (const changes of [
+			{ reason: "" },
+			{ reason: "x".repeat(501) },
+			{ reason: "a\nb" },
+			{ reason: 1 },
+			{ manifests: [digest, digest] },
+			{ manifests: [digest.toUpperCase()] },
+			{ manifests: [1] },
+			{ manifests: null },
+			{
+				manifests: Array.from({ length: PUBLISHERS_LIMITS.manifests + 1 }, (_, i) =>
+					i.toString(16).padStart(64, "0"),
+				),
+			},
+			{ key: "no key" },
+			{ more: 1 },
+		])
+			malformed([{ ...entry(["gro"]), revoked: revoked(changes) }]);
+		malformed([{ ...entry(["gro"]), revoked: [] }]);
+		malformed([{ ...entry(["gro"]), revoked: [{ key: keys[1], reason: "stolen" }] }]);
+		malformed([{ ...entry(["gro"]), keys: [], revoked: revoked() }]);
+	});
+});
+
 describe("attacks and slips", () => {
 	test("threshold that any signature, or none, would meet", () => {
 		for (const threshold of [0, -1, 1.5, "1", null, true, [1], 4, 1e99, undefined]) {

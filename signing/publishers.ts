@@ -10,6 +10,17 @@ export interface Publisher {
 	/** How many distinct keys of `keys` must have signed; 1 ≤ threshold ≤ keys.length. */
 	readonly threshold: number;
 	readonly keys: readonly PublicKey[];
+	/** Keys that counted once; absent where there are none. */
+	readonly revoked?: readonly RevokedKey[];
+}
+
+/** A key that signs nothing new: of what it signed, only these manifests go on, as if it still stood in `keys`. */
+export interface RevokedKey {
+	readonly key: PublicKey;
+	/** Why, for people: 1 to 500 printable ASCII characters. */
+	readonly reason: string;
+	/** sha256 of each kfn.json that stays valid, 64 lowercase hex digits. */
+	readonly manifests: readonly string[];
 }
 
 export interface Publishers {
@@ -17,7 +28,13 @@ export interface Publishers {
 }
 
 export const PUBLISHERS_SCHEMA = "kfn.publishers/1";
-export const PUBLISHERS_LIMITS = { fileBytes: 1024 * 1024, publishers: 1024, names: 256, keys: 64 } as const;
+export const PUBLISHERS_LIMITS = {
+	fileBytes: 1024 * 1024,
+	publishers: 1024,
+	names: 256,
+	keys: 64,
+	manifests: 4096,
+} as const;
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const PATTERN = /^(?:[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?|(?:[a-z0-9][a-z0-9-]{0,62})?\*)$/;
@@ -42,12 +59,16 @@ export function parsePublishers(bytes: Uint8Array): Publishers {
 	return { publishers };
 }
 
-/** The canonical bytes: fields in the order schema, publishers, names, threshold, keys; two spaces; a final newline. */
+/**
+ * The canonical bytes: fields in the order schema, publishers, names, threshold, keys, revoked (only where there are any), each
+ * of those key, reason, manifests; two spaces; a final newline.
+ */
 export function serializePublishers(map: Publishers): Uint8Array {
-	const publishers = map.publishers.map(({ names, threshold, keys }) => ({
+	const publishers = map.publishers.map(({ names, threshold, keys, revoked = [] }) => ({
 		names,
 		threshold,
 		keys: keys.map(formatPublicKey),
+		...(revoked.length === 0 ? {} : { revoked: revoked.map(revokedDocument) }),
 	}));
 	return new TextEncoder().encode(`${JSON.stringify({ schema: PUBLISHERS_SCHEMA, publishers }, null, 2)}\n`);
 }
@@ -66,14 +87,19 @@ export function publisherFor(map: Publishers, name: string): Publisher {
 	return found;
 }
 
+function revokedDocument({ key, reason, manifests }: RevokedKey): unknown {
+	return { key: formatPublicKey(key), reason, manifests };
+}
+
 function matches(pattern: string, name: string): boolean {
 	return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
 function parsePublisher(entry: unknown, index: number): Publisher {
 	const where = `publisher ${index + 1}`;
-	if (!hasExactly(entry, ["names", "threshold", "keys"])) {
-		throw malformed(`${where} does not have exactly names, threshold and keys`);
+	const withRevoked = hasExactly(entry, ["names", "threshold", "keys", "revoked"]);
+	if (!withRevoked && !hasExactly(entry, ["names", "threshold", "keys"])) {
+		throw malformed(`${where} does not have exactly names, threshold and keys, and perhaps revoked`);
 	}
 	const names = listOf(entry.names, 1, PUBLISHERS_LIMITS.names, `names of ${where}`).map((name) => {
 		if (typeof name === "string" && PATTERN.test(name)) return name;
@@ -82,8 +108,14 @@ function parsePublisher(entry: unknown, index: number): Publisher {
 	const keys = listOf(entry.keys, 1, PUBLISHERS_LIMITS.keys, `keys of ${where}`).map((line, at) =>
 		parseKey(line, `key ${at + 1} of ${where}`),
 	);
+	const revoked = withRevoked
+		? listOf(entry.revoked, 1, PUBLISHERS_LIMITS.keys, `revoked keys of ${where}`).map((item, at) =>
+				parseRevoked(item, `revoked key ${at + 1} of ${where}`),
+			)
+		: [];
 	refuseTwice(
-		keys.map((key) => key.keyid),
+		// In both lists it would count and not count.
+		[...keys, ...revoked.map(({ key }) => key)].map((key) => key.keyid),
 		(keyid) => `${where} has the key ${keyid} twice`,
 	);
 	const { threshold } = entry;
@@ -95,7 +127,25 @@ function parsePublisher(entry: unknown, index: number): Publisher {
 	) {
 		throw malformed(`the threshold of ${where} is not a whole number from 1 to its ${keys.length} keys`);
 	}
-	return { names, threshold, keys };
+	return { names, threshold, keys, ...(withRevoked ? { revoked } : {}) };
+}
+
+function parseRevoked(item: unknown, where: string): RevokedKey {
+	if (!hasExactly(item, ["key", "reason", "manifests"])) {
+		throw malformed(`${where} does not have exactly key, reason and manifests`);
+	}
+	const { reason } = item;
+	if (typeof reason !== "string" || !/^[\x20-\x7e]{1,500}$/.test(reason)) {
+		throw malformed(`the reason of ${where} is not 1 to 500 printable ASCII characters`);
+	}
+	const manifests = listOf(item.manifests, 0, PUBLISHERS_LIMITS.manifests, `manifests of ${where}`).map(
+		(digest) => {
+			if (typeof digest === "string" && /^[0-9a-f]{64}$/.test(digest)) return digest;
+			throw malformed(`a manifest of ${where} is not 64 lowercase hex digits`);
+		},
+	);
+	refuseTwice(manifests, (digest) => `${where} has the manifest ${digest} twice`);
+	return { key: parseKey(item.key, where), reason, manifests };
 }
 
 function parseKey(line: unknown, where: string): PublicKey {

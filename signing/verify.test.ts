@@ -1,4 +1,5 @@
 // What becomes Verified and what does not; each refusal is an attack with a name.
+import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { generateKeyPair, type SecretKey, sign } from "./ed25519.ts";
@@ -56,6 +57,30 @@ describe("k of n", () => {
 				details: { signers: [ann.publicKey.keyid], threshold: 2 },
 			},
 		);
+	});
+});
+
+describe("a revoked key", () => {
+	const digest = createHash("sha256").update(MANIFEST).digest("hex");
+	const revoking = (threshold: number, keys: SecretKey[], manifests: string[]): Publisher => ({
+		...publisher(threshold, ...keys),
+		revoked: [{ key: eve.publicKey, reason: "stolen", manifests }],
+	});
+
+	test("counts for the manifests that its publisher listed, and towards the threshold", async () => {
+		await verifyManifest(MANIFEST, await signedBy(eve), revoking(1, [ann], [digest]));
+		await verifyManifest(MANIFEST, await signedBy(eve, ann), revoking(2, [ann, bob], [digest]));
+		await refuses("SIGNATURE_THRESHOLD", await signedBy(eve), revoking(2, [ann, bob], [digest]));
+	});
+
+	test("counts for nothing else, even beside enough good signatures", async () => {
+		const other = "00".repeat(32);
+		await refuses("SIGNATURE_REVOKED_KEY", await signedBy(eve), revoking(1, [ann], [other]));
+		await refuses("SIGNATURE_REVOKED_KEY", await signedBy(ann, eve), revoking(1, [ann], []));
+		const changed = utf8('{"name":"flow-dissector","by":"a thief"}\n');
+		const file = await addSignature(EMPTY, eve, changed);
+		await refuses("SIGNATURE_REVOKED_KEY", file, revoking(1, [ann], [digest]), changed);
+		await refuses("SIGNATURE_INVALID", await signedBy(eve), revoking(1, [ann], [digest]), changed);
 	});
 });
 

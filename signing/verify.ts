@@ -1,5 +1,6 @@
 // The one place where bytes become Verified. Refuses on the first listed signature that is unknown, malformed, wrong or
 // repeated, even when enough others are good; there is no option that skips any of it.
+import { createHash } from "node:crypto";
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { verify } from "./ed25519.ts";
 import type { DsseEnvelope } from "./envelope.ts";
@@ -18,7 +19,7 @@ export type Verified<T> = T & { readonly [verified]: true };
  * Checks the signatures over a bundle's manifest against the keys of the publisher that `publisherFor` gave for its name.
  * Returns a copy of the manifest's bytes, taken before the first check: go on with it, not with the argument.
  * SIGNATURE_MALFORMED, SIGNATURE_REPEATED: the file. SIGNATURE_MISSING: it lists none. SIGNATURE_UNKNOWN_KEY,
- * SIGNATURE_INVALID: any one listed. SIGNATURE_THRESHOLD: all good, but of fewer distinct keys than asked for.
+ * SIGNATURE_INVALID, SIGNATURE_REVOKED_KEY: any one listed. SIGNATURE_THRESHOLD: all good, but of fewer distinct keys than asked for.
  */
 export async function verifyManifest(
 	manifestBytes: Uint8Array,
@@ -27,7 +28,7 @@ export async function verifyManifest(
 ): Promise<Verified<Uint8Array>> {
 	const manifest = new Uint8Array(manifestBytes);
 	const signatures = parseSignatureFile(signatureFileBytes);
-	await demandSigners(signatures, pae(MANIFEST_PAYLOAD_TYPE, manifest), publisher, "bundle");
+	await demandSigners(signatures, publisher, subject("bundle", MANIFEST_PAYLOAD_TYPE, manifest));
 	return manifest as Verified<Uint8Array>;
 }
 
@@ -43,7 +44,7 @@ export async function verifyEnvelope(
 	thing: "permit",
 ): Promise<Verified<Uint8Array>> {
 	const payload = new Uint8Array(envelope.payload);
-	await demandSigners(envelope.signatures, pae(payloadType, payload), publisher, thing);
+	await demandSigners(envelope.signatures, publisher, subject(thing, payloadType, payload));
 	return payload as Verified<Uint8Array>;
 }
 
@@ -54,18 +55,31 @@ const HOW_TO_SIGN = {
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
 } as const;
 
+/** What the signatures are over. */
+interface Subject {
+	readonly thing: Thing;
+	readonly message: Uint8Array;
+	/** sha256 of the payload: what a revoked key's list names, of manifests. */
+	readonly digest: string;
+}
+
+function subject(thing: Thing, payloadType: string, payload: Uint8Array): Subject {
+	const digest = createHash("sha256").update(payload).digest("hex");
+	return { thing, message: pae(payloadType, payload), digest };
+}
+
 /** Each listed signature is good, and enough distinct keys made them; whose list, of what, is the caller's. */
 async function demandSigners(
 	signatures: readonly Signature[],
-	message: Uint8Array,
 	publisher: Publisher,
-	thing: Thing,
+	signed: Subject,
 ): Promise<void> {
+	const { thing } = signed;
 	if (signatures.length === 0) {
 		throw new SigningError("SIGNATURE_MISSING", `the ${thing} is not signed`, { hint: HOW_TO_SIGN[thing] });
 	}
 	const signers = new Set<KeyId>();
-	for (const signature of signatures) signers.add(await verifyOne(signature, message, publisher, thing));
+	for (const signature of signatures) signers.add(await verifyOne(signature, publisher, signed));
 	// Not "<": a threshold that is not a number must refuse.
 	if (!(signers.size >= publisher.threshold)) {
 		throw new SigningError(
@@ -81,11 +95,11 @@ async function demandSigners(
 
 async function verifyOne(
 	{ keyid, sig }: Signature,
-	message: Uint8Array,
 	publisher: Publisher,
-	thing: Thing,
+	{ thing, message, digest }: Subject,
 ): Promise<KeyId> {
-	const key = publisher.keys.find((candidate) => candidate.keyid === keyid);
+	const revoked = publisher.revoked?.find((candidate) => candidate.key.keyid === keyid);
+	const key = revoked?.key ?? publisher.keys.find((candidate) => candidate.keyid === keyid);
 	if (key === undefined) {
 		throw new SigningError("SIGNATURE_UNKNOWN_KEY", `the key ${keyid} is not one of this publisher's`, {
 			hint: `do not use this ${thing}, unless its publisher confirms the new key over another channel`,
@@ -97,6 +111,13 @@ async function verifyOne(
 		throw new SigningError("SIGNATURE_INVALID", `the signature of key ${keyid} does not fit the ${signed}`, {
 			hint: `do not use this ${thing}: it was changed after it was signed, or never signed by this key`,
 			details: { keyid },
+		});
+	}
+	// Its signature fits, and still says nothing: a thief of the key can make one over anything, dated as he likes.
+	if (revoked !== undefined && !revoked.manifests.includes(digest)) {
+		throw new SigningError("SIGNATURE_REVOKED_KEY", `the key ${keyid} is revoked: ${revoked.reason}`, {
+			hint: `do not use this ${thing}: its publisher vouches only for what was listed when the key was revoked`,
+			details: { keyid, reason: revoked.reason },
 		});
 	}
 	return keyid;

@@ -13,6 +13,10 @@ import { PermitSign } from "./permit/sign.ts";
 import { Publish } from "./publish.ts";
 import { RegistryAccept } from "./registry/accept.ts";
 import { RegistryInit } from "./registry/init.ts";
+import { RegistryPublisherAdd } from "./registry/publisher/add.ts";
+import { RegistryPublisherList } from "./registry/publisher/list.ts";
+import { RegistryPublisherRemove } from "./registry/publisher/remove.ts";
+import { RegistryPublisherRevoke } from "./registry/publisher/revoke.ts";
 import { RegistryServe } from "./registry/serve.ts";
 import { RegistryTokenCreate } from "./registry/token/create.ts";
 import { RegistryTokenList } from "./registry/token/list.ts";
@@ -48,6 +52,10 @@ export const COMMANDS = {
 	publish: Publish,
 	"registry:accept": RegistryAccept,
 	"registry:init": RegistryInit,
+	"registry:publisher:add": RegistryPublisherAdd,
+	"registry:publisher:list": RegistryPublisherList,
+	"registry:publisher:remove": RegistryPublisherRemove,
+	"registry:publisher:revoke": RegistryPublisherRevoke,
 	"registry:serve": RegistryServe,
 	"registry:token:create": RegistryTokenCreate,
 	"registry:token:list": RegistryTokenList,

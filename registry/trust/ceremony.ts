@@ -40,6 +40,7 @@ import {
 	type TargetsContent,
 	type TrustState,
 } from "./amend.ts";
+import { type LostVersion, lostVersions } from "./lost-versions.ts";
 import { draftsToAccept, incomplete } from "./merge-drafts.ts";
 import {
 	createOnlineKeys,
@@ -85,6 +86,11 @@ export interface CeremonyResult {
 	readonly waiting: readonly WaitingDraft[];
 	/** Signatures of drafts that waited and were changed: they counted for the old text only. */
 	readonly voided: number;
+}
+
+export interface PublishersResult extends CeremonyResult {
+	/** Published versions that hosts accept by the live map, and refuse once the changed one is live. */
+	readonly lost: readonly LostVersion[];
 }
 
 /** The ceremony's operations on one data folder; each holds the folder's draft lock. */
@@ -153,16 +159,22 @@ export class Ceremony {
 		}));
 	}
 
-	/** Another authorisation map, as a targets draft; `change` gets the map that waits, or else the live one. */
-	changePublishers(
-		change: (map: Publishers, live: Publishers) => Promise<Publishers>,
+	/**
+	 * Another authorisation map, as a targets draft. `change` gets the map that waits, or else the live one. PUBLISHERS_MALFORMED
+	 * when it makes none that a host would read.
+	 */
+	async changePublishers(
+		change: (map: Publishers, registry: RegistryContext) => Promise<Publishers>,
 		secrets: readonly SecretKey[],
-	): Promise<CeremonyResult> {
-		return this.#changed(secrets, async (state) => {
+	): Promise<PublishersResult> {
+		let lost: readonly LostVersion[] = [];
+		const result = await this.#changed(secrets, async (state) => {
 			const { waiting, live } = mapsOf(state);
-			const map = serializePublishers(await change(waiting ?? live, live));
+			const map = serializePublishers(await change(waiting ?? live, this.#context));
+			lost = await lostVersions(this.#context, { before: live, after: parsePublishers(map) });
 			return { targets: (content) => withMap(content, map) };
 		});
+		return { ...result, lost };
 	}
 
 	/** The live map, and that of the draft that waits, where there is one. REGISTRY_NOT_INITIALISED. */

@@ -72,10 +72,14 @@ function* publishersFacts(bytes: Uint8Array): Generator<Fact> {
 	const { publishers } = parsePublishers(bytes);
 	// The first entry that matches decides, so an entry's place is part of what it means.
 	yield [`${PUBLISHERS_TARGET} order`, publishers.map(({ names }) => names.join(" ")).join(" | ")];
-	for (const { names, threshold, keys } of publishers) {
+	for (const { names, threshold, keys, revoked = [] } of publishers) {
 		const entry = `${PUBLISHERS_TARGET} ${names.join(" ")}`;
 		yield [`${entry}.threshold`, String(threshold)];
 		for (const key of keys) yield [`${entry}.key ${key.keyid}`, comment(key)];
+		for (const { key, reason, manifests } of revoked) {
+			yield [`${entry}.key ${key.keyid}`, `revoked: ${reason}`];
+			for (const manifest of manifests) yield [`${entry}.revoked ${key.keyid} keeps ${manifest}`, "goes on"];
+		}
 	}
 }
 
