@@ -73,6 +73,10 @@ export function buildApp(registry: RegistryContext, options: AppOptions = {}): F
 	app.addHook("onRequest", async (_request, reply) => {
 		reply.header("x-content-type-options", "nosniff");
 	});
+	app.addHook("onResponse", async (request, reply) => {
+		const { operation = "none" } = request.routeOptions.config as { operation?: string };
+		registry.metrics.request(operation, reply.statusCode);
+	});
 	closeConnectionsWhenClosing(app);
 	if (onRoute !== undefined) app.addHook("onRoute", ({ method, url }) => onRoute(`${method} ${url}`));
 	registerRoutes(app, registry);

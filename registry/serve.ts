@@ -7,7 +7,9 @@ import type { FastifyInstance } from "fastify";
 import { RegistryError } from "./api/errors.ts";
 import { buildApp, type TimeLimits } from "./app.ts";
 import { openFolderBlobStore } from "./blob/folder-blob-store.ts";
+import { Metrics } from "./ops/metrics.ts";
 import type { RegistryContext, RegistryEvent } from "./ops/registry-context.ts";
+import { Renewal } from "./ops/renew.ts";
 import { createToken, listTokens, revokeToken, type TokenSpec, type TokenStatus } from "./ops/tokens.ts";
 import { Turnstile } from "./ops/turnstile.ts";
 import type { AuditRecord } from "./ports/metadata-store.ts";
@@ -16,7 +18,8 @@ import { openSqliteMetadataStore } from "./store/open-sqlite.ts";
 import { acceptMetadata, type Offered } from "./trust/accept.ts";
 import { Ceremony } from "./trust/ceremony.ts";
 import { openKeyring, settleOnlineKeys } from "./trust/online-keys.ts";
-import { onlineKeyIds, readLiveTrust } from "./trust/repository.ts";
+import { byTimer, type Schedule } from "./trust/renewal.ts";
+import { demandKeys, onlineKeyIds, readLiveTrust } from "./trust/repository.ts";
 
 const EXAMINATIONS_AT_ONCE = 2;
 const CLOSE_GRACE_MS = 10_000;
@@ -27,6 +30,8 @@ export interface RegistryOptions {
 	/** True: reads need a token with the verb `read`. */
 	readonly private?: boolean;
 	readonly now?: () => Date;
+	/** What wakes the renewal of metadata; the plain timer by default. */
+	readonly schedule?: Schedule;
 	readonly report?: (event: RegistryEvent) => void;
 	readonly timeLimits?: TimeLimits;
 }
@@ -70,16 +75,25 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 		blobs,
 		now: options.now ?? (() => new Date()),
 		keyring: () => openKeyring(dataDir),
+		metrics: new Metrics(),
 		private: options.private ?? false,
 		examinations: new Turnstile(EXAMINATIONS_AT_ONCE),
 		report: options.report ?? (() => undefined),
 	};
-	return new FolderRegistry(context, { dataDir, timeLimits: options.timeLimits });
+	const { timeLimits, schedule = byTimer } = options;
+	return new FolderRegistry(context, { dataDir, timeLimits, schedule });
+}
+
+interface Setup {
+	readonly dataDir: string;
+	readonly timeLimits: TimeLimits | undefined;
+	readonly schedule: Schedule;
 }
 
 class FolderRegistry implements Registry {
 	readonly #context: RegistryContext;
-	readonly #setup: { dataDir: string; timeLimits: TimeLimits | undefined };
+	readonly #setup: Setup;
+	readonly #renewal: Renewal;
 	readonly tokens = {
 		create: (spec: TokenSpec) => createToken(this.#context, spec),
 		list: () => listTokens(this.#context),
@@ -90,9 +104,10 @@ class FolderRegistry implements Registry {
 	#lock: ServeLock | undefined;
 	#closing: Promise<void> | undefined;
 
-	constructor(context: RegistryContext, setup: { dataDir: string; timeLimits: TimeLimits | undefined }) {
+	constructor(context: RegistryContext, setup: Setup) {
 		this.#context = context;
 		this.#setup = setup;
+		this.#renewal = new Renewal(context, setup.schedule);
 		this.ceremony = new Ceremony(setup.dataDir, context, (offered) => this.accept(offered));
 	}
 
@@ -112,14 +127,14 @@ class FolderRegistry implements Registry {
 
 	async listen(address: { host: string; port: number }): Promise<{ url: string }> {
 		if (this.#app !== undefined || this.#closing !== undefined) throw new Error("a registry listens once");
-		await this.#context.metadata.read(readLiveTrust);
-		await this.#context.keyring();
+		demandKeys(await this.#context.keyring(), await this.#context.metadata.read(readLiveTrust));
 		this.#lock = takeServeLock(this.#setup.dataDir);
 		// Safe only under the lock: no other server can be in the middle of an upload.
 		const removed = await this.#context.blobs.removeUnfinished();
 		if (removed > 0) {
 			this.#context.report({ event: "cleaned", message: `removed ${removed} interrupted uploads` });
 		}
+		await this.#renewal.start();
 		this.#app = buildApp(this.#context, { limits: this.#setup.timeLimits });
 		try {
 			return { url: await this.#app.listen(address) };
@@ -148,6 +163,7 @@ class FolderRegistry implements Registry {
 			await app.close();
 			clearTimeout(impatience);
 		}
+		await this.#renewal.stop();
 		await this.#context.metadata.close();
 		this.#lock?.release();
 	}

@@ -138,6 +138,11 @@ export const REGISTRY_ERRORS = {
 		status: null,
 		means: "a version that a revocation is to keep is not published, or not signed by the key",
 	},
+	REGISTRY_METADATA_EXPIRED: {
+		exit: 1,
+		status: 503,
+		means: "metadata that this registry serves has expired, and no host takes it; details.trust says which",
+	},
 	REGISTRY_TOKEN_UNKNOWN: { exit: 1, status: null, means: "no token has this id" },
 	REGISTRY_TOKEN_REFUSED: { exit: 2, status: null, means: "a token cannot be made from these values" },
 	REGISTRY_DATA_IN_USE: { exit: 1, status: null, means: "another server already serves this data folder" },

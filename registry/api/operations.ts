@@ -31,7 +31,8 @@ const TOKEN_ERRORS = [
 const YANK_ERRORS = [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_LOG_DAMAGED", "REGISTRY_BUSY"] as const;
 
 export const OPERATIONS = {
-	health: { method: "GET", path: "/healthz", success: [200], errors: [] },
+	health: { method: "GET", path: "/healthz", success: [200], errors: ["REGISTRY_METADATA_EXPIRED"] },
+	metrics: { method: "GET", path: "/metrics", success: [200], errors: [] },
 	openapi: { method: "GET", path: "/openapi.json", success: [200, 304], errors: [] },
 	listNames: { method: "GET", path: "/v1/names.json", success: [200, 304], errors: TOKEN_ERRORS },
 	readMetadata: {

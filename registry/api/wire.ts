@@ -9,9 +9,20 @@ export const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024;
 /** Upper limit of a page of names. */
 export const MAX_NAMES_PER_PAGE = 1000;
 
+export interface RoleHealth {
+	readonly version: number;
+	/** `YYYY-MM-DDTHH:MM:SSZ`. */
+	readonly expires: string;
+	/** By the registry's clock. */
+	readonly secondsLeft: number;
+}
+
 export interface HealthDocument {
 	readonly schema: "kfn.health/1";
-	readonly status: "ok";
+	/** `warning`: something expires soon, and whoever must renew it has time to. */
+	readonly status: "ok" | "warning";
+	/** For all bins together: the one that expires first. */
+	readonly trust: Readonly<Record<"root" | "targets" | "bins" | "snapshot" | "timestamp", RoleHealth>>;
 }
 
 export interface RequiresDocument {

@@ -15,6 +15,7 @@ import { StoreReader } from "../testing/store-reader.ts";
 import { initialiseTestStore, type TestTrust } from "../testing/trust.ts";
 import { keyringOf } from "../trust/online-keys.ts";
 import { authorizeWrite } from "./authorize.ts";
+import { Metrics } from "./metrics.ts";
 import { publish } from "./publish.ts";
 import { readIndex } from "./read-index.ts";
 import type { RegistryContext } from "./registry-context.ts";
@@ -123,6 +124,7 @@ beforeEach(async () => {
 		now: () => new Date(),
 		keyring: async () => keyringOf(trust.online),
 		private: false,
+		metrics: new Metrics(),
 		examinations: new Turnstile(1),
 		report: () => undefined,
 	};

@@ -2,6 +2,7 @@
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Keyring } from "../trust/online-keys.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Turnstile } from "./turnstile.ts";
 
 export interface RegistryContext {
@@ -10,6 +11,7 @@ export interface RegistryContext {
 	readonly now: () => Date;
 	/** The online keys as they are on disk now: an admin may rotate them while the registry serves. */
 	readonly keyring: () => Promise<Keyring>;
+	readonly metrics: Metrics;
 	/** Bounds how many uploads are unpacked and examined at once: each may need some 150 MiB. */
 	readonly examinations: Turnstile;
 	/** True: reads need a token with the verb `read` too. */

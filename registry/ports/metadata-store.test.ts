@@ -183,6 +183,7 @@ describe.each(metadataAdapters)("metadata store on $name", ({ open }) => {
 		await insert(version({ name: "a", version: "2.0.0" }));
 		const page = (after: string, limit: number) => store.read((reads) => reads.listNames(after, limit));
 		expect(await page("", 10)).toEqual(["a", "a-b", "a0", "a1", "ab", "b"]);
+		expect(await store.read((reads) => reads.countVersions())).toBe(7);
 		expect(await page("", 2)).toEqual(["a", "a-b"]);
 		expect(await page("a-b", 2)).toEqual(["a0", "a1"]);
 		expect(await page("aa", 9)).toEqual(["ab", "b"]);

@@ -81,6 +81,7 @@ export interface MetadataReads extends LogReads {
 	listVersions(name: string): Promise<VersionRecord[]>;
 	/** Names greater than `after`, in byte order, at most `limit`. */
 	listNames(after: string, limit: number): Promise<string[]>;
+	countVersions(): Promise<number>;
 	findToken(id: string): Promise<TokenRecord | undefined>;
 	findTokenByHash(hash: string): Promise<TokenRecord | undefined>;
 	/** Oldest first. */

@@ -1,17 +1,23 @@
-// GET /healthz and GET /openapi.json: is it up, and what does it speak. Refuses to tell anything about what is stored.
+// GET /healthz, /metrics and /openapi.json: is it up, how long does its metadata count, and what does it speak. Refuses to tell
+// what is published: they need no token.
 import type { FastifyInstance } from "fastify";
 import document from "../api/openapi.json" with { type: "json" };
-import type { HealthDocument } from "../api/wire.ts";
+import { readHealth } from "../ops/health.ts";
+import { metricsText } from "../ops/metrics.ts";
 import type { RegistryContext } from "../ops/registry-context.ts";
 import { defineRoute, sendCacheableJson } from "./route.ts";
 
 export function aboutRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	defineRoute(app, "health", {
 		handler: async (_request, reply) => {
-			// A registry whose store does not answer is not healthy: the error handler answers 500.
-			await registry.metadata.read((reads) => reads.listNames("", 1));
-			const health: HealthDocument = { schema: "kfn.health/1", status: "ok" };
-			return reply.header("cache-control", "no-store").send(health);
+			// A registry whose store does not answer is not healthy either: the error handler answers 500.
+			return reply.header("cache-control", "no-store").send(await readHealth(registry));
+		},
+	});
+	defineRoute(app, "metrics", {
+		handler: async (_request, reply) => {
+			reply.header("cache-control", "no-store").type("text/plain; version=0.0.4; charset=utf-8");
+			return reply.send(await metricsText(registry));
 		},
 	});
 	defineRoute(app, "openapi", {

@@ -167,10 +167,6 @@ describe("a public registry", () => {
 		const answer = await server.request(path);
 		expect([answer.status, answer.code]).toEqual([400, "REGISTRY_REQUEST_INVALID"]);
 	});
-
-	test("the server says that it is up", async () => {
-		expect((await server.request("/healthz")).json).toEqual({ schema: "kfn.health/1", status: "ok" });
-	});
 });
 
 describe("an archive that rotted on disk", () => {

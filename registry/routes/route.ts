@@ -23,6 +23,7 @@ export function defineRoute(app: FastifyInstance, name: OperationName, parts: Ro
 		method: operation.method,
 		url: fastifyPath(operation),
 		handler: parts.handler,
+		config: { operation: name },
 		...(parts.onRequest === undefined ? {} : { onRequest: parts.onRequest }),
 		...(parts.body === undefined ? {} : { schema: { body: parts.body } }),
 	});

@@ -72,6 +72,13 @@ class KyselyReads implements MetadataReads {
 		return rows.map((row) => row.name);
 	}
 
+	async countVersions(): Promise<number> {
+		const counted = this.db
+			.selectFrom("versions")
+			.select((expression) => expression.fn.countAll().as("count"));
+		return Number((await counted.executeTakeFirstOrThrow()).count);
+	}
+
 	async findToken(id: string): Promise<TokenRecord | undefined> {
 		const row = await this.db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
 		return row && tokenOfRow(row);

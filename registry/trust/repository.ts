@@ -161,7 +161,7 @@ export class OnlineSigner {
 		const version = (before?.version ?? 0) + 1;
 		const expires = expiryOf(kindOfRole(role), this.#now);
 		const signed = { ...body, spec_version: TUF_SPEC_VERSION, version, expires } as OnlineSigned;
-		const bytes = serializeEnvelope(await signNew(signed, [this.#secretOf(role, keys)]));
+		const bytes = serializeEnvelope(await signNew(signed, [secretOf(this.#keyring, role, keys)]));
 		const written = await this.#tx.insertTrustFile(
 			{ role, version, expires, bytes },
 			this.#now.toISOString(),
@@ -171,15 +171,15 @@ export class OnlineSigner {
 			hint: "try again",
 		});
 	}
+}
 
-	#secretOf(role: string, { keyids, threshold }: RoleKeys): SecretKey {
-		const secret = keyids.map(this.#keyring).find((found) => found !== undefined);
-		if (secret !== undefined && threshold === 1) return secret;
-		throw unusable(`the live metadata names another key for ${role}, or wants more than one`, {
-			hint: "restore keys/online.json from a backup, or rotate the online keys (kfn root rotate --online)",
-			details: { role, keyids, threshold },
-		});
-	}
+function secretOf(keyring: Keyring, role: string, { keyids, threshold }: RoleKeys): SecretKey {
+	const secret = keyids.map(keyring).find((found) => found !== undefined);
+	if (secret !== undefined && threshold === 1) return secret;
+	throw unusable(`the live metadata names another key for ${role}, or wants more than one`, {
+		hint: "restore keys/online.json from a backup, or rotate the online keys (kfn root rotate --online)",
+		details: { role, keyids, threshold },
+	});
 }
 
 /** {@link OnlineSigner.publish} in one call. */
@@ -189,6 +189,13 @@ export async function publishTargets(
 	signing: { readonly keyring: Keyring; readonly now: Date },
 ): Promise<void> {
 	await (await OnlineSigner.open(tx, signing)).publish(changes);
+}
+
+/** REGISTRY_KEYS_UNUSABLE unless the keyring has the keys that the live metadata is signed with. */
+export function demandKeys(keyring: Keyring, { root, bins }: LiveTrust): void {
+	secretOf(keyring, "snapshot", root.roles.snapshot);
+	secretOf(keyring, "timestamp", root.roles.timestamp);
+	secretOf(keyring, "bins", bins);
 }
 
 /** The ids of the online keys that live metadata is signed with. */
