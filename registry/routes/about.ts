@@ -3,7 +3,7 @@
 import type { FastifyInstance } from "fastify";
 import document from "../api/openapi.json" with { type: "json" };
 import { readHealth } from "../ops/health.ts";
-import { metricsText } from "../ops/metrics.ts";
+import { metricsText } from "../ops/metrics-page.ts";
 import type { RegistryContext } from "../ops/registry-context.ts";
 import { defineRoute, sendCacheableJson } from "./route.ts";
 
