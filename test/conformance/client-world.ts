@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registerUndo } from "#test/harness/cleanup.ts";
 import { run } from "#test/harness/command.ts";
-import { fromFiles, type LyingMirror, openLyingMirror } from "#test/harness/lying-mirror.ts";
+import { fromFiles, type LyingMirror, openLyingMirror, type Upstream } from "#test/harness/lying-mirror.ts";
 
 const CLIENT = join(import.meta.dirname, "client");
 
@@ -24,18 +24,19 @@ export interface ClientWorld extends AsyncDisposable {
 	download(...names: string[]): Promise<ClientRun>;
 	/** Versions in METADATA_DIR by file name without `.json`. */
 	trusted(): Record<string, number>;
-	/** What lies in TARGET_DIR, as text. */
-	artifacts(): string[];
+	/** What lies in TARGET_DIR; as text, unless told otherwise. */
+	artifacts(encoding?: BufferEncoding): string[];
 	/** Paths asked for since this was called last, below the base. */
 	asked(): string[];
 }
 
-/** `base` is what stands before `metadata/` and `targets/` in the paths of `files`. */
+/** `base` is what stands before `metadata/` and `targets/` in the paths of the repository. */
 export async function openClientWorld(
-	files: ReadonlyMap<string, Uint8Array>,
+	repository: ReadonlyMap<string, Uint8Array> | Upstream,
 	base: "" | "v1/" = "",
 ): Promise<ClientWorld> {
-	const mirror = await openLyingMirror(fromFiles(files));
+	const upstream = typeof repository === "function" ? repository : fromFiles(repository);
+	const mirror = await openLyingMirror(upstream);
 	const folder = mkdtempSync(join(tmpdir(), "kfn-conformance-"));
 	const undo = registerUndo("conformance client", () => rmSync(folder, { recursive: true, force: true }));
 	const [metadataDir, targetDir] = [join(folder, "metadata"), join(folder, "targets")];
@@ -65,7 +66,8 @@ export async function openClientWorld(
 			return start([...from, ...wanted, ...where, "download"]);
 		},
 		trusted: () => versionsIn(metadataDir),
-		artifacts: () => readdirSync(targetDir).map((name) => readFileSync(join(targetDir, name), "utf8")),
+		artifacts: (encoding = "utf8") =>
+			readdirSync(targetDir).map((name) => readFileSync(join(targetDir, name), encoding)),
 		asked: () => mirror.asked.splice(0).map((path) => path.slice(base.length)),
 		async [Symbol.asyncDispose]() {
 			undo.run();
