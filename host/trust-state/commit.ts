@@ -5,6 +5,7 @@ import type { VerifiedRole } from "#signing/tuf/verified-roles.ts";
 import { linkTarget, statOf } from "../durable.ts";
 import { listFolder } from "../generations.ts";
 import type { HostLock } from "../lock.ts";
+import { logSize } from "./checkpoint-file.ts";
 import { EMPTY_MARK, readMark, type TrustMark, writeMark } from "./mark.ts";
 import { currentSetName, SET_RECORD, type SetRecord, serializeSet, setNumber, type TrustSet } from "./set.ts";
 
@@ -72,9 +73,10 @@ function prune(lock: HostLock, current: number): void {
 	}
 }
 
-function raised(mark: TrustMark, set: string, { record, movesTime }: NextSet): TrustMark {
+function raised(mark: TrustMark, set: string, { record, files, movesTime }: NextSet): TrustMark {
 	const later = movesTime && (mark.time === null || mark.time < record.at);
-	return { ...mark, set, roles: markedRoles(record.roles), time: later ? record.at : mark.time };
+	const time = later ? record.at : mark.time;
+	return { ...mark, set, roles: markedRoles(record.roles), time, log: { size: logSize(files) } };
 }
 
 /** What the mark keeps of a set's roles. */

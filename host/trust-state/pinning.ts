@@ -12,6 +12,7 @@ import { generationNumbers, readPlan } from "../generations.ts";
 import type { Host } from "../host.ts";
 import { type HostLock, withLock } from "../lock.ts";
 import { readIfThere } from "../state-file.ts";
+import { demandLogSize, logSize } from "./checkpoint-file.ts";
 import { markedRoles, replaceSet } from "./commit.ts";
 import { damaged } from "./damage.ts";
 import { EMPTY_MARK, type MarkedBundle, parseMark, type TrustMark } from "./mark.ts";
@@ -93,9 +94,11 @@ export async function recoverTrust(host: Host, options: SessionOptions): Promise
 	await walk.run(options.companions);
 	const next = walk.next();
 	demandVersions(walk.trusted(), next.record.roles, mark);
+	demandLogSize(next.files, mark);
 	return withLock(host, "trust recover", (lock) => {
 		// Another recovery, or a refresh where nothing was damaged, may have gone further meanwhile.
 		demandVersions(walk.trusted(), next.record.roles, rememberedMark(host));
+		demandLogSize(next.files, rememberedMark(host));
 		return replaceSet(lock, next, rememberedMark(host));
 	});
 }
@@ -117,7 +120,8 @@ function rememberedMark(host: Host): TrustMark {
 	demandVersions(rolesOfSet(set), set.record.roles, EMPTY_MARK);
 	const { at, complete, stale, roles } = set.record;
 	const time = complete && stale === null ? at : null;
-	return { ...EMPTY_MARK, time, set: name, roles: markedRoles(roles), bundles: floorsOfGenerations(host) };
+	const log = { size: logSize(set.files) };
+	return { time, set: name, roles: markedRoles(roles), log, bundles: floorsOfGenerations(host) };
 }
 
 /** The highest version of each bundle that a generation names. */
