@@ -1,7 +1,7 @@
 // A client's walk from trusted metadata to newer metadata and to targets (TUF 1.0.34 §5), verified by tuf-js. Refuses to let
 // tuf-js near a folder that matters: it works on copies in `scratch`, and the caller commits what `verified` then gives.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, posix } from "node:path";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { TargetFile } from "@tufjs/models";
 import { Updater } from "tuf-js";
@@ -204,8 +204,8 @@ export class TrustUpdater {
 		};
 		if (!root.signed.consistent_snapshot) return path;
 		const hash = hashes["sha256"] ?? Object.values(hashes)[0] ?? "";
-		const { dir, base } = posix.parse(path);
-		return dir === "" ? `${hash}.${base}` : `${dir}/${hash}.${base}`;
+		const at = path.lastIndexOf("/") + 1;
+		return `${path.slice(0, at)}${hash}.${path.slice(at)}`;
 	}
 }
 

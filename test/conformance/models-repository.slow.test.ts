@@ -165,6 +165,8 @@ describe("names", () => {
 			"...",
 			".hidden",
 			"dir/~user",
+			"/rooted",
+			"two//slashes",
 		];
 		for (const name of names) repository.add("targets", name, Buffer.from(name));
 		repository.publish();
