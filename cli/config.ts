@@ -14,6 +14,7 @@ const TOPICS = {
 	"registry:token": { description: "Tokens of a registry" },
 	root: { description: "Root and targets keys of a registry: drafts, signing, rotation" },
 	trust: { description: "Whose bundles this host runs" },
+	"trust:root": { description: "The registry's root that this host has pinned" },
 };
 
 export interface Program {

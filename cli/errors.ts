@@ -14,6 +14,7 @@ export const CLI_ERRORS = {
 	CLI_NO_TOKEN: { exit: 2, means: "the registry wants a token and none was given" },
 	CLI_REGISTRY_UNREACHABLE: { exit: 1, means: "the registry does not answer" },
 	CLI_REGISTRY_ANSWER: { exit: 1, means: "the registry's answer is not in the documented form" },
+	CLI_REGISTRY_SLOW: { exit: 1, means: "the registry sends so slowly that it holds this host up" },
 	CLI_DOWNLOAD_INTERRUPTED: { exit: 1, means: "the connection ended in the middle of a download" },
 	CLI_DOWNLOAD_DIGEST: { exit: 3, means: "the downloaded bytes are not those that the index names" },
 	CLI_EXPORT_MALFORMED: { exit: 3, means: "the file is not an export in the form that kfn writes" },

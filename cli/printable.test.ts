@@ -23,7 +23,7 @@ async function refusalWith(answer: Record<string, unknown>): Promise<ReturnType<
 		signal: new AbortController().signal,
 		userAgent: "kfn/test",
 	});
-	const error = await client.index("flow-dissector").then(
+	const error = await client.yank("flow-dissector", "1.0.0", "broken").then(
 		() => expect.unreachable(),
 		(thrown: unknown) => thrown,
 	);

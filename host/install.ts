@@ -4,14 +4,16 @@ import type { Config } from "#bundle/config.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
-import type { OnStep } from "./host.ts";
+import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
+import { permitFor } from "./permit.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { type Recovery, reapply, recover } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { defaultScope, parseScope } from "./scope.ts";
 import { status } from "./status.ts";
 import { importBundle } from "./store.ts";
+import { floorAbove, floored } from "./trust-state/floors.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface InstallRequest {
@@ -23,6 +25,8 @@ export interface InstallRequest {
 	config?: Config | undefined;
 	/** Take the defaults for all that `config` does not name, whatever was set before. */
 	reset?: boolean | undefined;
+	/** It came through the registry's verified metadata: no lower version of it may come to this host afterwards. */
+	raisesFloor?: boolean | undefined;
 	onStep?: OnStep | undefined;
 }
 
@@ -31,6 +35,7 @@ export interface InstallRequest {
  *
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
  * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
+ * HOST_DOWNGRADE: a higher version came through the registry before.
  */
 export async function install(lock: HostLock, request: InstallRequest): Promise<ChangeReport> {
 	const { host } = lock;
@@ -43,9 +48,10 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const reason = `install ${wanted.bundle.name} ${wanted.bundle.version}`;
 	refuseConflict(current, wanted);
 	if (current.functions.some((entry) => sameFunctions([entry], [wanted]))) {
-		return again(lock, current, bundle, wanted, reason, recovery);
+		return floored(lock, request, bundle, await again(lock, current, bundle, wanted, reason, recovery));
 	}
-	return change(lock, {
+	await demandAboveFloor(host, bundle);
+	const report = await change(lock, {
 		reason,
 		functions: mergeFunctions(current.functions, new Map([[keyOf(wanted), wanted]])),
 		bundles: [bundle],
@@ -53,6 +59,15 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 		recovery,
 		onStep: request.onStep,
 	});
+	return floored(lock, request, bundle, report);
+}
+
+async function demandAboveFloor(host: Host, { manifest, manifestDigest }: Bundle): Promise<void> {
+	const { name, version } = manifest;
+	const floor = floorAbove(host, name, version);
+	if (floor !== undefined) {
+		await permitFor(host, { name, leaving: [floor], to: { version, manifestSha256: manifestDigest } });
+	}
 }
 
 /** What was set before; the same archive declares the same parameters. */

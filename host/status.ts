@@ -11,6 +11,7 @@ import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
 import { openStored } from "./store.ts";
+import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
 
 export interface StatusProgram {
 	readonly name: string;
@@ -62,6 +63,8 @@ export interface StatusReport {
 	readonly drift: readonly Drift[];
 	/** Why the kernel could not be looked at; null where it was. */
 	readonly unseen: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+	/** What this host may believe of its registry (docs/formats/trust-state.md). */
+	readonly trust: TrustStatus;
 }
 
 /** Looks at generation, store, pins and kernel; throws only where the generation itself cannot be read. */
@@ -83,6 +86,7 @@ export async function status(host: Host): Promise<StatusReport> {
 		functions: plan.functions.map((entry) => statusFunction(host, views, entry)),
 		drift,
 		unseen,
+		trust: trustStatus(host),
 	};
 }
 

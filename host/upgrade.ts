@@ -15,6 +15,7 @@ import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { recover, runnable } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { parseScope } from "./scope.ts";
+import { floorAbove, floored } from "./trust-state/floors.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface UpgradeRequest {
@@ -24,6 +25,8 @@ export interface UpgradeRequest {
 	scope?: string | undefined;
 	/** What may let it go to a lower version. */
 	permits?: OfferedPermits | undefined;
+	/** It came through the registry's verified metadata: no lower version of it may come to this host afterwards. */
+	raisesFloor?: boolean | undefined;
 	onStep?: OnStep | undefined;
 }
 
@@ -31,7 +34,7 @@ export interface UpgradeRequest {
  * Verifies the bundle and replaces other versions of it, in one new generation.
  *
  * HOST_NOT_INSTALLED: it is not active (there). HOST_SAME_VERSION: the same version with other bytes is. The same bundle
- * changes nothing. Where a higher version is active, a permit must cover the step: errors of {@link permitFor}.
+ * changes nothing. Where a higher version is active, or came through the registry before, a permit must cover the step: errors of {@link permitFor}.
  */
 export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<ChangeReport> {
 	const recovery = await recover(lock, request.onStep);
@@ -40,10 +43,12 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	const current = readCurrentPlan(lock.host);
 	const active = activeOf(current, name, request.scope);
 	const others = active.filter((entry) => isOther(entry, bundle));
-	if (others.length === 0) return unchangedReport(current, `upgrade ${name} ${version}`, recovery);
+	if (others.length === 0) {
+		return floored(lock, request, bundle, unchangedReport(current, `upgrade ${name} ${version}`, recovery));
+	}
 	const from = versionsOf(others).join(", ");
 	const permit = await permitOf(lock.host, others, bundle, request.permits);
-	return change(lock, {
+	const report = await change(lock, {
 		reason: `upgrade ${name} ${from} → ${version}${permit === undefined ? "" : ` by permit ${permit.id}`}`,
 		permit: permit?.id,
 		functions: mergeFunctions(current.functions, replacements(lock.host, others, bundle)),
@@ -52,6 +57,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 		recovery,
 		onStep: request.onStep,
 	});
+	return floored(lock, request, bundle, report);
 }
 
 /** Undefined where every step goes up. */
@@ -62,7 +68,8 @@ async function permitOf(
 	permits: OfferedPermits | undefined,
 ): Promise<OpenedPermit | undefined> {
 	const { name, version } = bundle.manifest;
-	const leaving = versionsOf(others.filter((entry) => semver.gt(entry.bundle.version, version)));
+	const higher = versionsOf(others.filter((entry) => semver.gt(entry.bundle.version, version)));
+	const leaving = [...new Set([...higher, floorAbove(host, name, version) ?? []].flat())];
 	if (leaving.length === 0) return undefined;
 	return permitFor(host, { name, leaving, to: { version, manifestSha256: bundle.manifestDigest } }, permits);
 }

@@ -1,12 +1,17 @@
 // The registry client against real servers on loopback that misbehave in one way each.
 
-import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import type { IndexDocument } from "#registry/api/wire.ts";
-import { exchange, registryBase } from "./http.ts";
+import { exchange, type HttpOptions, registryBase } from "./http.ts";
+import { parseIndexDocument } from "./index-document.ts";
+import type { Pace } from "./paced-body.ts";
 import { RegistryClient } from "./registry.ts";
+import { folderReader, httpReader } from "./registry-fetch.ts";
 import { parseRequest, selectVersion } from "./select.ts";
 
 const servers: { close(): unknown }[] = [];
@@ -14,15 +19,29 @@ afterEach(() => {
 	for (const server of servers.splice(0)) server.close();
 });
 
-async function serve(listener: RequestListener): Promise<RegistryClient> {
+async function serve(listener: RequestListener): Promise<string> {
 	const server: Server = createServer(listener);
 	servers.push({ close: () => server.close().closeAllConnections() });
 	await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-	return clientOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+	return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function clientOf(base: string, token?: string): RegistryClient {
-	return new RegistryClient({ base, token, signal: new AbortController().signal, userAgent: "kfn/test" });
+const optionsOf = (base: string): HttpOptions => ({
+	base,
+	token: undefined,
+	signal: new AbortController().signal,
+	userAgent: "kfn/test",
+});
+
+const LIMIT = 1000;
+
+/** What a server that answers like this gives for a file. */
+async function get(
+	listener: RequestListener,
+	path = "metadata/1.root.json",
+	pace?: Pace,
+): Promise<Uint8Array | "missing"> {
+	return httpReader(optionsOf(await serve(listener)), pace).fetch(path, LIMIT);
 }
 
 const version = (text: string, yanked: IndexDocument["versions"][number]["yanked"] = null) => ({
@@ -45,24 +64,27 @@ const index = (...versions: ReturnType<typeof version>[]): IndexDocument => ({
 	permits: [],
 });
 
-test("bytes other than those that the index names are refused", async () => {
-	const client = await serve((_request, response) => response.end("wrong"));
-	await expect(client.blob("a".repeat(64), 5)).rejects.toMatchObject({
-		code: "CLI_DOWNLOAD_DIGEST",
-		exit: 3,
-	});
-});
+const SLOW: Pace = { totalMs: 60_000, graceMs: 100, bytesPerSecond: 1_000_000 };
 
-test("the named bytes come back whole", async () => {
+test("a file's bytes come back whole; one that is not there is missing, also where a bucket says 403 of it", async () => {
 	const bytes = Buffer.from("right");
-	const client = await serve((_request, response) => response.end(bytes));
-	const digest = createHash("sha256").update(bytes).digest("hex");
-	expect(Buffer.from(await client.blob(digest, 5))).toEqual(bytes);
+	expect(Buffer.from((await get((_request, response) => response.end(bytes))) as Uint8Array)).toEqual(bytes);
+	for (const status of [404, 403]) {
+		expect(await get((_request, response) => response.writeHead(status).end("<Error>"))).toBe("missing");
+	}
 });
 
-test("endless data: a body larger than the index says is cut off, not collected", async () => {
+test("an address without a timestamp is no registry's", async () => {
+	const answer = get(
+		(_request, response) => response.writeHead(404).end("<html>"),
+		"metadata/timestamp.json",
+	);
+	await expect(answer).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+});
+
+test("endless data: a body larger than it may be is cut off, not collected", async () => {
 	let sent = 0;
-	const client = await serve((_request, response) => {
+	const answer = get((_request, response) => {
 		const chunk = Buffer.alloc(65_536);
 		const more = () => {
 			while (!response.destroyed && sent < 1 << 30) {
@@ -73,24 +95,41 @@ test("endless data: a body larger than the index says is cut off, not collected"
 		response.on("drain", more);
 		more();
 	});
-	await expect(client.blob("a".repeat(64), 1000)).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+	await expect(answer).rejects.toMatchObject({ code: "TRUST_TOO_LARGE", exit: 3 });
 	expect(sent).toBeLessThan(64 * 1024 * 1024);
 });
 
+test("slow data: a registry that trickles, and one that never ends, are given up on", async () => {
+	const trickle: RequestListener = (_request, response) => {
+		const timer = setInterval(() => response.write(" "), 5);
+		response.on("close", () => clearInterval(timer));
+	};
+	await expect(get(trickle, "metadata/1.root.json", SLOW)).rejects.toMatchObject({
+		code: "CLI_REGISTRY_SLOW",
+		exit: 1,
+	});
+	const patient = { totalMs: 100, graceMs: 1000, bytesPerSecond: 1 };
+	await expect(get(trickle, "metadata/1.root.json", patient)).rejects.toMatchObject({
+		code: "CLI_REGISTRY_SLOW",
+	});
+	const silent: RequestListener = (_request, response) => void response.writeHead(200).flushHeaders();
+	await expect(get(silent, "metadata/1.root.json", SLOW)).rejects.toMatchObject({
+		code: "CLI_REGISTRY_SLOW",
+	});
+});
+
 test("a server may say in more bytes than a file has that there is no such file", async () => {
-	const client = await serve((_request, response) => response.writeHead(404).end("no such file"));
-	const base = client.description;
-	const signal = new AbortController().signal;
-	const options = { base, token: undefined, signal, userAgent: "kfn/test" };
-	expect((await exchange(options, "GET", "/small", { limit: 4 })).status).toBe(404);
+	const base = await serve((_request, response) => response.writeHead(404).end("no such file"));
+	expect((await exchange(optionsOf(base), "GET", "/small", { limit: 4 })).status).toBe(404);
+	expect(await httpReader(optionsOf(base)).fetch("metadata/2.root.json", 4)).toBe("missing");
 });
 
 test("registry down in the middle of a download", async () => {
-	const client = await serve((_request, response) => {
+	const answer = get((_request, response) => {
 		response.writeHead(200, { "content-length": "1000" });
 		response.write(Buffer.alloc(400), () => response.destroy());
 	});
-	await expect(client.blob("a".repeat(64), 1000)).rejects.toMatchObject({
+	await expect(answer).rejects.toMatchObject({
 		code: "CLI_DOWNLOAD_INTERRUPTED",
 		details: { received: 400 },
 	});
@@ -101,23 +140,28 @@ test("a registry that is not there is unreachable, and the answer says so", asyn
 	await new Promise<void>((done) => probe.listen(0, "127.0.0.1", done));
 	const { port } = probe.address() as AddressInfo;
 	await new Promise((done) => probe.close(done));
-	await expect(clientOf(`http://127.0.0.1:${port}`).index("flow-dissector")).rejects.toMatchObject({
+	const { fetch } = httpReader(optionsOf(`http://127.0.0.1:${port}`));
+	await expect(fetch("metadata/timestamp.json", LIMIT)).rejects.toMatchObject({
 		code: "CLI_REGISTRY_UNREACHABLE",
 	});
 });
 
 test("something that is no registry is told apart from a registry that refuses", async () => {
-	const page = await serve((_request, response) => response.writeHead(404).end("<html>"));
-	await expect(page.index("flow-dissector")).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
-	const refusal = JSON.stringify({ error: { code: "REGISTRY_NOT_FOUND", message: "no such bundle" } });
-	const registry = await serve((_request, response) => response.writeHead(404).end(refusal));
-	await expect(registry.index("flow-dissector")).rejects.toMatchObject({ code: "REGISTRY_NOT_FOUND" });
-	const invented = JSON.stringify({ error: { code: "SIGNATURE_OK", message: "trust me" } });
-	const liar = await serve((_request, response) => response.writeHead(403).end(invented));
-	await expect(liar.index("flow-dissector")).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+	const saying = (status: number, code: string) =>
+		get((_request, response) =>
+			response.writeHead(status).end(JSON.stringify({ error: { code, message: "no" } })),
+		);
+	await expect(saying(403, "REGISTRY_TOKEN_SCOPE")).rejects.toMatchObject({ code: "REGISTRY_TOKEN_SCOPE" });
+	await expect(saying(503, "REGISTRY_NOT_INITIALISED")).rejects.toMatchObject({
+		code: "REGISTRY_NOT_INITIALISED",
+	});
+	await expect(saying(500, "SIGNATURE_OK")).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+	await expect(get((_request, response) => response.writeHead(502).end("<html>"))).rejects.toMatchObject({
+		code: "CLI_REGISTRY_ANSWER",
+	});
 });
 
-test("an index of another name, or with a field of the wrong form, is refused", async () => {
+test("an index of another name, or with a field of the wrong form, is refused", () => {
 	const answers = [
 		{ ...index(version("1.0.0")), name: "other" },
 		index({ ...version("1.0.0"), sha256: "A".repeat(64) }),
@@ -130,8 +174,9 @@ test("an index of another name, or with a field of the wrong form, is refused", 
 		null,
 	];
 	for (const answer of answers) {
-		const client = await serve((_request, response) => response.end(JSON.stringify(answer)));
-		await expect(client.index("flow-dissector")).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+		expect(() => parseIndexDocument(answer, "flow-dissector")).toThrow(
+			expect.objectContaining({ code: "CLI_REGISTRY_ANSWER" }),
+		);
 	}
 });
 
@@ -141,20 +186,37 @@ test("redirects are not followed: a registry cannot send a token elsewhere", asy
 		asked++;
 		response.end("{}");
 	});
-	const client = await serve((_request, response) =>
-		response.writeHead(302, { location: `${other.description}/v1/index/flow-dissector.json` }).end(),
-	);
-	await expect(client.index("flow-dissector")).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+	const answer = get((_request, response) => response.writeHead(302, { location: `${other}/v1/x` }).end());
+	await expect(answer).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
 	expect(asked).toBe(0);
+});
+
+test("a mirror's folder is read within itself, as far as asked for", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "kfn-mirror-"));
+	onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+	mkdirSync(join(folder, "v1/targets/a"), { recursive: true });
+	writeFileSync(join(folder, "v1/targets/a/b+c"), "12345");
+	writeFileSync(join(folder, "secret"), "");
+	const { fetch, base } = folderReader(folder);
+	expect(base).toBe(`file://${folder}`);
+	expect(Buffer.from((await fetch("targets/a/b%2Bc", 5)) as Uint8Array).toString()).toBe("12345");
+	expect(await fetch("targets/a/c", 5)).toBe("missing");
+	await expect(fetch("targets/a/b%2Bc", 4)).rejects.toMatchObject({ code: "TRUST_TOO_LARGE" });
+	for (const path of ["../secret", "targets/..%2F..%2Fsecret", "targets//x", "targets/a"]) {
+		await expect(fetch(path, 5)).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
+	}
+	await expect(fetch("metadata/timestamp.json", 5)).rejects.toMatchObject({ code: "CLI_REGISTRY_ANSWER" });
 });
 
 test("publishing without a token is refused before anything is sent", async () => {
 	let asked = 0;
-	const client = await serve((_request, response) => {
+	const base = await serve((_request, response) => {
 		asked++;
 		response.end("{}");
 	});
-	await expect(client.publish("a", "1.0.0", new Uint8Array())).rejects.toMatchObject({
+	await expect(
+		new RegistryClient(optionsOf(base)).publish("a", "1.0.0", new Uint8Array()),
+	).rejects.toMatchObject({
 		code: "CLI_NO_TOKEN",
 	});
 	expect(asked).toBe(0);

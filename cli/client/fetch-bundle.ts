@@ -6,14 +6,16 @@ import type { IndexVersion } from "#registry/api/wire.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
-import { openRegistryClient } from "./registry.ts";
 import { parseRequest, selectVersion } from "./select.ts";
 import type { Source } from "./source.ts";
+import { openTrustedSource } from "./trusted-source.ts";
 
 export interface FetchedBundle {
 	readonly archive: Uint8Array;
 	/** Where it came from, for the reason recorded in the generation. */
 	readonly from: string;
+	/** It came through verified metadata, and so raises the floor of its name (host/trust-state/floors.ts). */
+	readonly raisesFloor: boolean;
 }
 
 /** A request is a file when it looks like one: a .kfn suffix or a slash, which no bundle name has. */
@@ -26,8 +28,10 @@ export async function fetchBundle(
 	request: string,
 	registry: string | undefined,
 ): Promise<FetchedBundle> {
-	if (isFileRequest(request)) return { archive: await readInput(request), from: request };
-	return fetchVersion(context, await openRegistryClient(context, registry), request);
+	if (isFileRequest(request)) return { archive: await readInput(request), from: request, raisesFloor: false };
+	// A typing error is told before anybody is asked anything.
+	parseRequest(request);
+	return fetchVersion(context, await openTrustedSource(context, registry), request);
 }
 
 export async function fetchVersion(
@@ -41,7 +45,7 @@ export async function fetchVersion(
 	context.onStep({ step: "downloading", detail: `${name} ${version.version}` });
 	const archive = await source.blob(version.sha256, version.size);
 	await demandIndexed(archive, name, version);
-	return { archive, from: source.description };
+	return { archive, from: source.description, raisesFloor: true };
 }
 
 /** A lying index would otherwise choose the bundle: an old version, or another name that is trusted too. */

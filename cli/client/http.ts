@@ -1,11 +1,11 @@
 // HTTP to a registry (undici): one request, one answer, every failure under its own code. Refuses answers larger than
 // asked for, bytes that are not those named, and redirects to anywhere.
 
-import { createHash } from "node:crypto";
 import { type Dispatcher, request } from "undici";
 import { isRegistryErrorCode, REGISTRY_ERRORS, type RegistryErrorCode } from "#registry/api/errors.ts";
 import type { ErrorDocument } from "#registry/api/wire.ts";
 import { CliError } from "../errors.ts";
+import { type Body, PACE, readPaced } from "./paced-body.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const BODY_IDLE_MS = 30_000;
@@ -53,33 +53,14 @@ export async function exchange(
 	sent: { body?: Uint8Array; type?: string; limit?: number } = {},
 ): Promise<Answer> {
 	const url = `${options.base}${path}`;
-	const response = await open(options, method, url, sent);
+	const response = await openAnswer(options, method, url, sent);
 	// A small file's limit is no limit for the words in which a server says that it has no such file.
 	const limit = response.statusCode < 300 ? (sent.limit ?? JSON_LIMIT) : JSON_LIMIT;
-	const chunks: Uint8Array[] = [];
-	let size = 0;
-	try {
-		for await (const chunk of response.body) {
-			size += (chunk as Uint8Array).byteLength;
-			if (size > limit) {
-				response.body.destroy();
-				throw tooMuch(url, limit);
-			}
-			chunks.push(chunk as Uint8Array);
-		}
-	} catch (cause) {
-		if (cause instanceof CliError) throw cause;
-		throw new CliError(
-			"CLI_DOWNLOAD_INTERRUPTED",
-			`the connection to the registry ended after ${size} bytes`,
-			{
-				hint: "nothing was changed; run the command again",
-				details: { url, received: size },
-				cause,
-			},
-		);
-	}
-	return { status: response.statusCode, body: Buffer.concat(chunks) };
+	const body = await readPaced(response.body as Body, url, limit, {
+		pace: PACE,
+		tooMuch: () => tooMuch(url, limit),
+	});
+	return { status: response.statusCode, body };
 }
 
 function tooMuch(url: string, limit: number): CliError {
@@ -88,11 +69,12 @@ function tooMuch(url: string, limit: number): CliError {
 	});
 }
 
-async function open(
+/** Sends one request; its answer's body is the caller's to read. CLI_REGISTRY_UNREACHABLE. Follows no redirect. */
+export async function openAnswer(
 	options: HttpOptions,
 	method: "GET" | "PUT" | "POST" | "DELETE",
 	url: string,
-	sent: { body?: Uint8Array; type?: string },
+	sent: { body?: Uint8Array; type?: string } = {},
 ): Promise<Dispatcher.ResponseData> {
 	try {
 		return await request(url, {
@@ -168,14 +150,4 @@ function refusalOf(document: unknown): ErrorDocument["error"] | undefined {
 			? { details: details as Record<string, unknown> }
 			: {}),
 	};
-}
-
-/** Checks bytes against what the index promised. */
-export function checkDigest(bytes: Uint8Array, digest: string, size: number): void {
-	const actual = createHash("sha256").update(bytes).digest("hex");
-	if (actual === digest && bytes.byteLength === size) return;
-	throw new CliError("CLI_DOWNLOAD_DIGEST", "the registry sent other bytes than its index names", {
-		hint: "nothing was installed; the registry, or something in between, is broken or lying",
-		details: { expected: digest, actual, expectedSize: size, actualSize: bytes.byteLength },
-	});
 }

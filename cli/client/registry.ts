@@ -1,13 +1,11 @@
-// The registry as a Source (reads) and as a place to publish to (writes). Which registry and token: flag, then
+// The registry as a place to publish to; it is read through trusted-source.ts. Which registry and token: flag, then
 // environment, then etc/kfn/config.json. Refuses to guess an address.
 
 import { readFile } from "node:fs/promises";
-import { BUNDLE_MEDIA_TYPE, type IndexDocument, paths } from "#registry/api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
 import { type Context, configPath } from "../context.ts";
 import { CliError } from "../errors.ts";
-import { checkDigest, exchange, type HttpOptions, parseAnswer, registryBase } from "./http.ts";
-import { parseIndexDocument } from "./index-document.ts";
-import type { Source } from "./source.ts";
+import { exchange, type HttpOptions, parseAnswer, registryBase } from "./http.ts";
 
 /** Settings of etc/kfn/config.json; a missing file is an empty configuration. */
 async function configuredRegistry(context: Context): Promise<string | undefined> {
@@ -28,26 +26,29 @@ async function configuredRegistry(context: Context): Promise<string | undefined>
 	throw new CliError("CLI_USAGE", `${path} is not a configuration: expected {"registry": "http(s)://…"}`);
 }
 
-/** Opens the registry that flag, environment or configuration name. */
+/** The address that flag, environment or configuration name, as it was written; CLI_NO_REGISTRY where none does. */
+export async function registryAddress(context: Context, flag: string | undefined): Promise<string> {
+	const text = flag ?? context.env.registry ?? (await configuredRegistry(context));
+	if (text !== undefined) return text;
+	throw new CliError("CLI_NO_REGISTRY", "no registry is configured", {
+		hint: `give --registry URL, set KFN_REGISTRY, or write {"registry": "URL"} into ${configPath(context)}`,
+	});
+}
+
+/** Opens the registry for writing: to publish, and to yank. */
 export async function openRegistryClient(
 	context: Context,
 	flag: string | undefined,
 ): Promise<RegistryClient> {
-	const text = flag ?? context.env.registry ?? (await configuredRegistry(context));
-	if (text === undefined) {
-		throw new CliError("CLI_NO_REGISTRY", "no registry is configured", {
-			hint: `give --registry URL, set KFN_REGISTRY, or write {"registry": "URL"} into ${configPath(context)}`,
-		});
-	}
 	return new RegistryClient({
-		base: registryBase(text),
+		base: registryBase(await registryAddress(context, flag)),
 		token: context.env.token,
 		signal: context.signal,
 		userAgent: `kfn/${context.version}`,
 	});
 }
 
-export class RegistryClient implements Source {
+export class RegistryClient {
 	readonly #options: HttpOptions;
 
 	constructor(options: HttpOptions) {
@@ -56,18 +57,6 @@ export class RegistryClient implements Source {
 
 	get description(): string {
 		return this.#options.base;
-	}
-
-	async index(name: string): Promise<IndexDocument> {
-		const answer = await exchange(this.#options, "GET", paths.index(name));
-		return parseIndexDocument(parseAnswer(answer), name);
-	}
-
-	async blob(digest: string, size: number): Promise<Uint8Array> {
-		const answer = await exchange(this.#options, "GET", paths.blob(digest), { limit: size });
-		if (answer.status !== 200) parseAnswer(answer);
-		checkDigest(answer.body, digest, size);
-		return answer.body;
 	}
 
 	/** Publishes an archive; the same bytes again are fine, other bytes under the same version are refused. */

@@ -1,4 +1,4 @@
-// The one port through which the client reads a registry. Trust metadata (lock 2) will sit behind this same port, so
+// The one port through which the client reads a registry. Trust metadata (lock 2) sits behind it (trusted-source.ts), so
 // that no op ever knows whether its bytes came from a registry, a mirror or a disk. Refuses nothing by itself.
 
 import type { IndexDocument } from "#registry/api/wire.ts";

@@ -33,7 +33,10 @@ import { Status } from "./status.ts";
 import { Tag } from "./tag.ts";
 import { TrustAdd } from "./trust/add.ts";
 import { TrustList } from "./trust/list.ts";
+import { TrustRecover } from "./trust/recover.ts";
 import { TrustRemove } from "./trust/remove.ts";
+import { TrustRootPin } from "./trust/root/pin.ts";
+import { TrustRootShow } from "./trust/root/show.ts";
 import { Upgrade } from "./upgrade.ts";
 import { Verify } from "./verify.ts";
 import { Yank } from "./yank.ts";
@@ -72,7 +75,10 @@ export const COMMANDS = {
 	tag: Tag,
 	"trust:add": TrustAdd,
 	"trust:list": TrustList,
+	"trust:recover": TrustRecover,
 	"trust:remove": TrustRemove,
+	"trust:root:pin": TrustRootPin,
+	"trust:root:show": TrustRootShow,
 	upgrade: Upgrade,
 	verify: Verify,
 	yank: Yank,

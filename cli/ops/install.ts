@@ -23,13 +23,14 @@ export async function install(
 		reset: boolean;
 	},
 ): Promise<Output> {
-	const { archive } = await fetchBundle(context, input.request, input.registry);
+	const { archive, raisesFloor } = await fetchBundle(context, input.request, input.registry);
 	const config = input.set.length === 0 ? {} : parseConfigWords(await declaredBy(archive), input.set);
 	const report = await withLock(openContextHost(context), "install", (lock) =>
 		installBundle(lock, {
 			bundle: archive,
 			config,
 			reset: input.reset,
+			raisesFloor,
 			...(input.scope === undefined ? {} : { scope: input.scope }),
 			onStep: context.onStep,
 		}),

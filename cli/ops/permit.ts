@@ -10,8 +10,8 @@ import { newPermit, PERMIT_LIMITS, type Permit, parsePermitFile, unverifiedPermi
 import { expiryAfter, tufTime } from "#signing/tuf/time.ts";
 import { normalVersionRange, type VersionRange } from "#signing/version-range.ts";
 import { isFileRequest } from "../client/fetch-bundle.ts";
-import { openRegistryClient } from "../client/registry.ts";
 import { selectVersion } from "../client/select.ts";
+import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
@@ -111,7 +111,7 @@ async function targetOf(context: Context, name: string, input: PermitInput): Pro
 		throw new CliError("CLI_USAGE", `${input.to} holds ${manifest.name}, not ${name}`);
 	}
 	const version = parseVersion(input.to);
-	const source = await openRegistryClient(context, input.registry);
+	const source = await openTrustedSource(context, input.registry);
 	context.onStep({ step: "reading index", detail: name });
 	const { manifestSha256 } = selectVersion(await source.index(name), version);
 	return { version, manifestSha256 };

@@ -6,6 +6,7 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
 import { columns } from "../output/columns.ts";
+import { trustText } from "../output/trust.ts";
 
 export async function status(context: Context): Promise<Output> {
 	const document = await hostStatus(openContextHost(context));
@@ -24,5 +25,8 @@ export async function status(context: Context): Promise<Output> {
 		document.unseen === null ? [] : [`cannot look: ${document.unseen.message} [${document.unseen.code}]`];
 	const head = `generation ${document.generation}, ${document.health}`;
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
-	return { json: document, text: [head, ...table, ...unseen, ...drift].join("\n") };
+	return {
+		json: document,
+		text: [head, ...table, ...unseen, ...drift, trustText(document.trust)].join("\n"),
+	};
 }

@@ -7,9 +7,9 @@ import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
 import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
 import { fetchBundle, fetchVersion } from "../client/fetch-bundle.ts";
-import { openRegistryClient } from "../client/registry.ts";
 import { selectVersion } from "../client/select.ts";
 import type { Source } from "../client/source.ts";
+import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError, describeError, type ErrorDocument } from "../errors.ts";
@@ -44,21 +44,20 @@ export async function upgrade(context: Context, input: UpgradeInput): Promise<Ou
 		});
 	}
 	if (request === undefined) return upgradeAll(context, input);
-	const { archive } = await fetchBundle(context, request, input.registry);
-	return changeOutput(await upgradeOne(context, { bundle: archive, scope, permits: { named: permit } }));
+	const { archive, raisesFloor } = await fetchBundle(context, request, input.registry);
+	return changeOutput(
+		await upgradeOne(context, { bundle: archive, scope, permits: { named: permit }, raisesFloor }),
+	);
 }
 
-function upgradeOne(
-	context: Context,
-	request: Pick<UpgradeRequest, "bundle" | "scope" | "permits">,
-): Promise<ChangeReport> {
+function upgradeOne(context: Context, request: Omit<UpgradeRequest, "onStep">): Promise<ChangeReport> {
 	return withLock(openContextHost(context), "upgrade", (lock) =>
 		upgradeBundle(lock, { ...request, onStep: context.onStep }),
 	);
 }
 
 async function upgradeAll(context: Context, input: UpgradeInput): Promise<Output> {
-	const source = await openRegistryClient(context, input.registry);
+	const source = await openTrustedSource(context, input.registry);
 	const installed = list(openContextHost(context)).installed.filter(
 		({ scope }) => input.scope === undefined || scope === input.scope,
 	);
@@ -85,8 +84,8 @@ async function upgradeToNewest(
 ): Promise<ChangeReport | undefined> {
 	const newest = selectVersion(await source.index(name), "*");
 	if (!gt(newest.version, version)) return undefined;
-	const { archive } = await fetchVersion(context, source, `${name}@${newest.version}`);
-	return upgradeOne(context, { bundle: archive, scope });
+	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${newest.version}`);
+	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
 }
 
 function failureOf({ bundle, version, scope }: ListedFunction, thrown: unknown): UpgradeFailure {

@@ -1,37 +1,22 @@
 // How far down a bundle's version may go on this host: never below the highest that came through the registry, and never to
 // an index that has forgotten one it showed. Refuses by the mark alone, so that neither registry nor mirror can lower it.
 import semver from "semver";
+import type { Bundle } from "#bundle/bundle.ts";
 import { SigningError } from "#signing/errors.ts";
-import { HostError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { HostLock } from "../lock.ts";
+import type { ChangeReport } from "../report.ts";
 import { type MarkedBundle, readMark, writeMark } from "./mark.ts";
 
 const UNKNOWN: MarkedBundle = { floor: null, seen: null };
 
-/** Says whether one step below the floor is allowed all the same. */
-export type Leave = (step: { name: string; floor: string; version: string }) => boolean | Promise<boolean>;
-
 /**
- * HOST_DOWNGRADE where `version` is below the floor of its name. `leave` is the one place for exceptions: a rollback permit. A
- * local rollback to a generation that ran here does not ask.
+ * The floor of a name where `version` is below it: a version that is left as if it were active, so that only a permit lets it
+ * be (permit.ts). A local rollback to a generation that ran here does not ask.
  */
-export async function demandAboveFloor(
-	host: Host,
-	{ name, version }: { name: string; version: string },
-	leave: Leave = () => false,
-): Promise<void> {
+export function floorAbove(host: Host, name: string, version: string): string | undefined {
 	const { floor } = readMark(host).bundles[name] ?? UNKNOWN;
-	if (floor === null || semver.compare(version, floor) >= 0) return;
-	if (await leave({ name, floor, version })) return;
-	throw new HostError(
-		"HOST_DOWNGRADE",
-		`${name} ${floor} was installed here from the registry, and ${version} is lower`,
-		{
-			hint: "kfn rollback goes back to what ran on this host before; a permit of its publisher allows a step down (kfn upgrade --permit)",
-			details: { name, floor, offered: version },
-		},
-	);
+	return floor !== null && semver.gt(floor, version) ? floor : undefined;
 }
 
 /** TRUST_ROLLBACK where an index lists neither the highest version it has ever listed here nor the one installed from it. */
@@ -61,6 +46,26 @@ export function isNewlySeen(host: Host, name: string, versions: readonly string[
 /** Remembers that a version which came through the registry was installed. */
 export function raiseFloor(lock: HostLock, { name, version }: { name: string; version: string }): void {
 	raise(lock, name, "floor", version);
+}
+
+/**
+ * The report of a change that is committed, with the floor raised where it came through the registry. A floor that could not be
+ * written is a warning: what is active holds a later upgrade up, too.
+ */
+export function floored(
+	lock: HostLock,
+	{ raisesFloor = false }: { readonly raisesFloor?: boolean | undefined },
+	{ manifest }: Bundle,
+	report: ChangeReport,
+): ChangeReport {
+	if (!raisesFloor) return report;
+	try {
+		raiseFloor(lock, manifest);
+		return report;
+	} catch (error) {
+		const warning = `this host does not remember ${manifest.version} as its floor: ${(error as Error).message}`;
+		return { ...report, warnings: [...report.warnings, warning] };
+	}
 }
 
 function raise(lock: HostLock, name: string, what: keyof MarkedBundle, version: string): void {

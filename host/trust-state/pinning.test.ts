@@ -5,7 +5,7 @@ import { sha256 } from "#bundle/digest.ts";
 import { makeKfnRepository, openTrustWorld, outcome } from "#test/harness/trust-world.ts";
 import type { TufRepository } from "#test/harness/tuf-repository.ts";
 import { withLock } from "../lock.ts";
-import { demandAboveFloor, demandStillListed, isNewlySeen, noteSeen, raiseFloor } from "./floors.ts";
+import { demandStillListed, floorAbove, isNewlySeen, noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
 import { fetchRootOf, pinRoot } from "./pinning.ts";
 import { trustStatus } from "./report.ts";
@@ -69,16 +69,14 @@ describe("floors", () => {
 		using world = openTrustWorld(repository);
 		await world.refresh();
 		const { host } = world;
-		await demandAboveFloor(host, { name: "flow-dissector", version: "0.1.0" });
+		expect(floorAbove(host, "flow-dissector", "0.1.0")).toBeUndefined();
 		for (const version of ["1.10.0", "1.9.0"]) {
 			await withLock(host, "test", (lock) => raiseFloor(lock, { name: "flow-dissector", version }));
 		}
 		expect(readMark(host).bundles["flow-dissector"]).toEqual({ floor: "1.10.0", seen: null });
-		await demandAboveFloor(host, { name: "flow-dissector", version: "1.10.0" });
-		await demandAboveFloor(host, { name: "gro", version: "0.1.0" });
-		const down = { name: "flow-dissector", version: "1.9.0" };
-		expect(await outcome(demandAboveFloor(host, down))).toBe("HOST_DOWNGRADE");
-		await demandAboveFloor(host, down, ({ floor, version }) => floor === "1.10.0" && version === "1.9.0");
+		expect(floorAbove(host, "flow-dissector", "1.9.0")).toBe("1.10.0");
+		expect(floorAbove(host, "flow-dissector", "1.10.0")).toBeUndefined();
+		expect(floorAbove(host, "gro", "0.1.0")).toBeUndefined();
 		await world.refresh();
 		expect(readMark(host).bundles["flow-dissector"]!.floor).toBe("1.10.0");
 	});

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import type { TargetFile } from "@tufjs/models";
+import { TargetFile } from "@tufjs/models";
 import { Updater } from "tuf-js";
 import { plain, SigningError } from "../errors.ts";
 import { type FetchedMetadata, type FetchFile, METADATA_BASE, MetadataFetcher } from "./fetch-port.ts";
@@ -212,7 +212,6 @@ export class TrustUpdater {
 /** Whether the bytes have the length and every hash that metadata lists; at least one hash must be there. */
 export async function isTarget({ path, length, hashes }: Target, bytes: Uint8Array): Promise<boolean> {
 	if (bytes.byteLength !== length || Object.keys(hashes).length === 0) return false;
-	const { TargetFile } = await import("@tufjs/models");
 	try {
 		await new TargetFile({ path, length, hashes: { ...hashes } }).verify(Readable.from([Buffer.from(bytes)]));
 		return true;

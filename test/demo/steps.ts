@@ -55,7 +55,10 @@ export async function publishFirst(world: World): Promise<void> {
 
 export async function installFirst({ kfn, scope }: World): Promise<void> {
 	await kfn.show(["install", "flow-dissector", "--scope", scope], 3);
-	result("nobody is trusted yet, so nothing is installed");
+	result("the registry's root is not pinned, so nothing of the registry is believed");
+	await kfn.show(["trust", "root", "pin", "1.root.json"]);
+	await kfn.show(["install", "flow-dissector", "--scope", scope], 3);
+	result("its metadata is verified now, but nobody is trusted yet, so nothing is installed");
 	await kfn.show(["trust", "add", "flow-dissector", "--key", "publisher.key.pub"]);
 	await kfn.show(["install", "flow-dissector", "--scope", scope]);
 	await kfn.show(["status"]);

@@ -2,7 +2,7 @@
 // the registry as a process of its own. All of it is gone when the demo ends, also when it fails.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initialiseTestTrust } from "#registry/testing/trust.ts";
@@ -44,7 +44,8 @@ export async function openWorld(): Promise<World> {
 		kfn,
 		async startRegistry() {
 			const publisher = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
-			await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
+			const trust = await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
+			writeFileSync(join(folder, "1.root.json"), trust.rootBytes);
 			const args = ["registry", "serve", "--data", "registry", "--port", "0", "--json"];
 			const child = spawn(BINARY, args, { cwd: folder, env: kfn.env, stdio: ["ignore", "pipe", "inherit"] });
 			owned.defer(() => endChild(child));

@@ -14,7 +14,7 @@ import { CLI } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
-const SHARED = ["ceremony", "change", "draft", "permit", "trust", "error"];
+const SHARED = ["ceremony", "change", "draft", "permit", "trust", "trust-status", "error"];
 
 interface Schema {
 	readonly $defs: Readonly<Record<string, unknown>>;
@@ -72,6 +72,8 @@ function commandLines(world: HostWorld): string[][] {
 		["sign", "again.kfn", "--key", "publisher.key"],
 		["trust:add", "flow-*", "--key", "publisher.key.pub"],
 		["trust:list"],
+		["trust:root:pin", "1.root.json"],
+		["trust:root:show"],
 		["verify", "again.kfn", "--rebuild"],
 		["publish", "flow-dissector-1.0.0.kfn"],
 		["yank", "flow-dissector@1.0.1", "--reason", "a test"],
@@ -98,6 +100,7 @@ function commandLines(world: HostWorld): string[][] {
 		["verify"],
 		["dissect", "gre.pcap"],
 		["dissect", "gre.pcap", "--packets"],
+		["trust:recover"],
 		["upgrade"],
 		["upgrade", "flow-dissector"],
 		["rollback"],

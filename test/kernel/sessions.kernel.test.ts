@@ -10,8 +10,8 @@ import { type HostWorld, openHostWorld } from "./world.ts";
 
 test("an operator's session", async (context) => {
 	await skipUnlessKernel(context);
-	await using world = await openHostWorld("session");
-	await session(world, "host", ["publisher.key.pub", "gre.pcap", "flow-dissector-1.0.0.kfn"]);
+	await using world = await openHostWorld("session", { pinned: false });
+	await session(world, "host", ["1.root.json", "publisher.key.pub", "gre.pcap", "flow-dissector-1.0.0.kfn"]);
 });
 
 test("a step down by the publisher's permit, with the real loader", async (context) => {

@@ -28,7 +28,11 @@ export interface HostWorld extends AsyncDisposable {
 	kfn(...args: string[]): Promise<CommandResult>;
 }
 
-export async function openHostWorld(purpose: string): Promise<HostWorld> {
+/** `pinned: false` leaves it to the test to pin the registry's root, which lies in the folder as 1.root.json. */
+export async function openHostWorld(
+	purpose: string,
+	options: { readonly pinned?: boolean } = {},
+): Promise<HostWorld> {
 	await using stack = new AsyncDisposableStack();
 	const folder = mkdtempSync(join(tmpdir(), `kfn-${purpose}-`));
 	const undo = registerUndo(`folder ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
@@ -39,7 +43,9 @@ export async function openHostWorld(purpose: string): Promise<HostWorld> {
 	const kfn = (...args: string[]) => run(CLI, args, { cwd: folder, env, allowFailure: true });
 	await kfn("key", "generate", "--out", "publisher.key");
 	const publisher = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
-	await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
+	const trust = await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
+	writeFileSync(join(folder, "1.root.json"), trust.rootBytes);
+	if (options.pinned !== false) await kfn("trust", "root", "pin", "1.root.json");
 	const registry = await openRegistry({ dataDir: join(folder, "registry") });
 	stack.defer(() => registry.close());
 	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });

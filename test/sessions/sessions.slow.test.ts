@@ -55,7 +55,7 @@ test("wrong command lines, and a host where nothing is installed", async () => {
 test("a registry's session: tokens, publishing, yanking", async () => {
 	const data = temporary();
 	const root = temporary();
-	await initialiseTestTrust(data);
+	const { rootBytes } = await initialiseTestTrust(data);
 	const registry = await openRegistry({ dataDir: data });
 	onTestFinished(() => registry.close());
 	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
@@ -65,7 +65,7 @@ test("a registry's session: tokens, publishing, yanking", async () => {
 		masks: MASKS,
 		env: { KFN_ROOT: root, KFN_REGISTRY: url, DATA: data },
 		literals: { ROOT: root, DATA: data },
-		files: await sampleArchives(),
+		files: { ...(await sampleArchives()), "1.root.json": rootBytes },
 	});
 	expect(await registry.tokens.list()).toHaveLength(3);
 });

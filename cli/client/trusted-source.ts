@@ -1,0 +1,116 @@
+// The registry as a Source whose every byte hangs on verified metadata (design §4, lock 2). Refuses what TUF refuses, an index
+// that has forgotten a version, and a bundle that the registry's own map of publishers does not allow.
+import { openBundle } from "#bundle/bundle.ts";
+import { codeOf } from "#host/errors.ts";
+import type { Host } from "#host/host.ts";
+import { withLock } from "#host/lock.ts";
+import { publishersOfSet, registryDocuments } from "#host/trust-state/documents.ts";
+import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floors.ts";
+import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
+import type { IndexDocument } from "#registry/api/wire.ts";
+import { SigningError } from "#signing/errors.ts";
+import { publisherFor } from "#signing/publishers.ts";
+import { verifyManifest } from "#signing/verify.ts";
+import type { Context } from "../context.ts";
+import { openContextHost } from "../open-host.ts";
+import { parseAnswer } from "./http.ts";
+import { parseIndexDocument } from "./index-document.ts";
+import { openRegistryReader, type RegistryReader } from "./registry-fetch.ts";
+import type { Source } from "./source.ts";
+
+/** Refreshes and commits this host's trusted metadata, then reads through it. HOST_TRUST_, TRUST_ and CLI_ codes. */
+export async function openTrustedSource(context: Context, flag: string | undefined): Promise<TrustedSource> {
+	const reader = await openRegistryReader(context, flag);
+	const host = openContextHost(context);
+	context.onStep({ step: "refreshing metadata", detail: reader.base });
+	return trustedSource(host, reader);
+}
+
+/** As {@link openTrustedSource}, of parts. */
+export async function trustedSource(host: Host, reader: RegistryReader): Promise<TrustedSource> {
+	const session = await openTrustSession(host, {
+		fetch: reader.fetch,
+		policy: "ed25519",
+		companions: registryDocuments,
+	});
+	return new TrustedSource(host, reader.base, session);
+}
+
+export class TrustedSource implements Source {
+	readonly description: string;
+	readonly #host: Host;
+	readonly #session: TrustSession;
+	/** Target paths of the archives that an index named, by digest. */
+	readonly #archives = new Map<string, { readonly path: string; readonly name: string }>();
+
+	constructor(host: Host, description: string, session: TrustSession) {
+		this.#host = host;
+		this.description = description;
+		this.#session = session;
+	}
+
+	async index(name: string): Promise<IndexDocument> {
+		const bytes = await this.#session.download(await this.#indexTarget(name));
+		const index = parseIndexDocument(parseAnswer({ status: 200, body: bytes }), name);
+		const versions = index.versions.map(({ version }) => version);
+		demandStillListed(this.#host, name, versions);
+		if (isNewlySeen(this.#host, name, versions)) {
+			await withLock(this.#host, "trust refresh", (lock) => noteSeen(lock, name, versions));
+		}
+		for (const { version, sha256 } of index.versions) {
+			this.#archives.set(sha256, { path: `${name}/${name}-${version}.kfn`, name });
+		}
+		return index;
+	}
+
+	/** An archive that an index of this source named; the metadata must list it with the same digest and size. */
+	async blob(digest: string, size: number): Promise<Uint8Array> {
+		const archive = this.#archives.get(digest);
+		if (archive === undefined) throw new Error(`no index of this source names ${digest}`);
+		const target = await this.#session.find(archive.path);
+		if (target.hashes["sha256"] !== digest || target.length !== size) {
+			throw new SigningError(
+				"TRUST_MISMATCH",
+				`index and metadata name different bytes for ${archive.path}`,
+				{
+					hint: "nothing was installed; the registry is broken or lying",
+					details: {
+						index: { digest, size },
+						metadata: { digest: target.hashes["sha256"], size: target.length },
+					},
+				},
+			);
+		}
+		const bytes = await this.#session.download(target);
+		await this.#demandAuthorised(bytes, archive.name);
+		return bytes;
+	}
+
+	async #indexTarget(name: string): Promise<Awaited<ReturnType<TrustSession["find"]>>> {
+		try {
+			return await this.#session.find(`${name}/index.json`);
+		} catch (cause) {
+			if (codeOf(cause) !== "TRUST_NO_TARGET") throw cause;
+			throw new SigningError("TRUST_NO_TARGET", `the registry has no bundle ${name}`, {
+				details: { name },
+				cause,
+			});
+		}
+	}
+
+	/** What comes through a registry satisfies the registry's map, whatever this host's own map says besides. */
+	async #demandAuthorised(archive: Uint8Array, name: string): Promise<void> {
+		const { manifest, manifestBytes, signatureBytes } = await openBundle(archive);
+		const map = publishersOfSet(this.#session.set) ?? { publishers: [] };
+		try {
+			await verifyManifest(manifestBytes, signatureBytes, publisherFor(map, manifest.name));
+		} catch (cause) {
+			if (codeOf(cause) !== "PUBLISHERS_NO_MATCH") throw cause;
+			throw new SigningError("PUBLISHERS_NO_MATCH", `the registry lets nobody publish ${name}`, {
+				hint: "its targets signers say who may (kfn registry publisher add); this host cannot",
+				details: { name },
+				cause,
+			});
+		}
+	}
+}
