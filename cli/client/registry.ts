@@ -2,7 +2,7 @@
 // environment, then etc/kfn/config.json. Refuses to guess an address.
 
 import { readFile } from "node:fs/promises";
-import { BUNDLE_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, PERMIT_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
 import { type Context, configPath } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { exchange, type HttpOptions, parseAnswer, registryBase } from "./http.ts";
@@ -79,6 +79,15 @@ export class RegistryClient {
 				? await exchange(this.#options, "DELETE", path)
 				: await exchange(this.#options, "POST", path, { body: Buffer.from(JSON.stringify({ reason })) });
 		parseAnswer(answer);
+	}
+
+	/** Publishes a rollback permit's file; the same bytes again are fine. */
+	async publishPermit(name: string, id: string, file: Uint8Array): Promise<{ created: boolean }> {
+		this.#requireToken("publish");
+		const sent = { body: file, type: PERMIT_MEDIA_TYPE };
+		const answer = await exchange(this.#options, "PUT", paths.permit(name, id), sent);
+		parseAnswer(answer);
+		return { created: answer.status === 201 };
 	}
 
 	#requireToken(verb: string): void {

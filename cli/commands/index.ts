@@ -8,6 +8,7 @@ import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
 import { PermitCreate } from "./permit/create.ts";
+import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
 import { PermitSign } from "./permit/sign.ts";
 import { Publish } from "./publish.ts";
@@ -50,6 +51,7 @@ export const COMMANDS = {
 	"key:show": KeyShow,
 	list: List,
 	"permit:create": PermitCreate,
+	"permit:publish": PermitPublish,
 	"permit:show": PermitShow,
 	"permit:sign": PermitSign,
 	publish: Publish,

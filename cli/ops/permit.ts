@@ -1,4 +1,4 @@
-// kfn permit: makes, signs and shows rollback permits (docs/formats/permit.md). Refuses to sign another permit than was
+// kfn permit: makes, signs, shows and publishes rollback permits (docs/formats/permit.md). Refuses to sign another permit than was
 // there when the command started, and to name a version's content by anything but its bundle or the registry's index.
 
 import { randomBytes } from "node:crypto";
@@ -75,6 +75,25 @@ export async function signPermit(
 /** What the file claims and who claims to have signed it: a host verifies it when it uses it. */
 export async function showPermit(_context: Context, input: { file: string }): Promise<Output> {
 	return outputOf(await readPermit(input.file), input.file);
+}
+
+/** Sends the permit to a registry, which verifies it and lists it in the index of its name. */
+export async function publishPermit(
+	context: Context,
+	input: { file: string; registry: string | undefined },
+): Promise<Output> {
+	const envelope = await readPermit(input.file);
+	const { id, name, to } = unverifiedPermit(envelope);
+	const client = await openRegistryClient(context, input.registry);
+	context.onStep({ step: "publishing", detail: `permit ${id}` });
+	const { created } = await client.publishPermit(name, id, serializeDsseEnvelope(envelope));
+	const where = client.description;
+	return {
+		json: { id, name, version: to.version, registry: where, created },
+		text: created
+			? `published permit ${id} for ${name} ${to.version} to ${where}`
+			: `permit ${id} was already published to ${where}`,
+	};
 }
 
 export async function readPermit(file: string): Promise<DsseEnvelope> {

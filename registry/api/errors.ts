@@ -37,8 +37,15 @@ export const REGISTRY_ERRORS = {
 		exit: 3,
 		status: 403,
 		means:
-			"the bundle is not signed as the registry's authorisation map asks for; details.signatureCode says why",
+			"the upload is not signed as the registry's authorisation map asks for; details.signatureCode says why",
 	},
+	REGISTRY_PERMIT_REFUSED: {
+		exit: 3,
+		status: 400,
+		means:
+			"the body is not a rollback permit that is in force and covers a published version; details.permitCode says why",
+	},
+	REGISTRY_PERMIT_EXISTS: { exit: 1, status: 409, means: "another permit is published under this id" },
 	REGISTRY_NOT_FOUND: { exit: 1, status: 404, means: "no such bundle, version, digest or path" },
 	REGISTRY_REQUEST_TIMEOUT: {
 		exit: 1,

@@ -110,6 +110,22 @@ export const OPERATIONS = {
 			"REGISTRY_BUSY",
 		],
 	},
+	publishPermit: {
+		method: "PUT",
+		path: "/v1/permits/{name}/{id}",
+		success: [200, 201],
+		errors: [
+			...TOKEN_ERRORS,
+			"REGISTRY_PERMIT_REFUSED",
+			"REGISTRY_PERMIT_EXISTS",
+			"REGISTRY_UNAUTHORISED",
+			"REGISTRY_NOT_FOUND",
+			"REGISTRY_TOO_LARGE",
+			"REGISTRY_MEDIA_TYPE",
+			"REGISTRY_LOG_DAMAGED",
+			"REGISTRY_BUSY",
+		],
+	},
 	yank: {
 		method: "POST",
 		path: "/v1/bundles/{name}/{version}/yank",

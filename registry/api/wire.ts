@@ -4,6 +4,10 @@ import type { RegistryErrorCode } from "./errors.ts";
 
 /** Media type of a bundle archive, in uploads and downloads. */
 export const BUNDLE_MEDIA_TYPE = "application/vnd.kfn.bundle";
+/** Media type of a rollback permit: a DSSE envelope (docs/formats/permit.md). */
+export const PERMIT_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
+/** Upper limit of a permit's file in bytes. */
+export const MAX_PERMIT_BYTES = 32 * 1024;
 /** Upper limit of an archive in bytes, the same as the bundle format's. */
 export const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024;
 /** Upper limit of a page of names. */
@@ -55,7 +59,7 @@ export interface IndexDocument {
 	readonly schema: "kfn.index/1";
 	readonly name: string;
 	readonly versions: readonly IndexVersion[];
-	/** Rollback permits for this name, as DSSE envelopes. */
+	/** Rollback permits for this name that had not expired when this was written, as DSSE envelopes (docs/formats/permit.md). */
 	readonly permits: readonly object[];
 }
 
@@ -74,6 +78,18 @@ export interface PublishedDocument {
 	readonly sha256: string;
 	readonly manifestSha256: string;
 	readonly tag: string;
+}
+
+/** Answer to a permit's upload: the same for the first one (201) and a repeated one (200). */
+export interface PermitPublishedDocument {
+	readonly schema: "kfn.permit-published/1";
+	readonly id: string;
+	readonly name: string;
+	/** The version that it lets hosts go to. */
+	readonly version: string;
+	readonly expires: string;
+	/** Of the envelope's bytes. */
+	readonly sha256: string;
 }
 
 export interface YankRequest {
@@ -132,5 +148,7 @@ export const paths = {
 	blob: (sha256: string): string => `/v1/blobs/sha256/${encodeURIComponent(sha256)}`,
 	bundle: (name: string, version: string): string =>
 		`/v1/bundles/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
+	permit: (name: string, id: string): string =>
+		`/v1/permits/${encodeURIComponent(name)}/${encodeURIComponent(id)}`,
 	yank: (name: string, version: string): string => `${paths.bundle(name, version)}/yank`,
 } as const;

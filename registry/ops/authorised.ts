@@ -1,7 +1,9 @@
-// Decides whether a bundle's signatures are those that the current authorisation map asks for. Refuses to fall back on
-// anything when the map has no entry for the name: then nobody may publish it.
+// Decides whether the signatures of a bundle or a permit are those that the current authorisation map asks for. Refuses to
+// fall back on anything when the map has no entry for the name: then nobody may publish it.
 import type { Bundle } from "#bundle/bundle.ts";
+import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
+import { type OpenedPermit, openPermit } from "#signing/permit.ts";
 import { type Publishers, parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { PUBLISHERS_TARGET } from "#signing/tuf/next-targets.ts";
 import { verifyManifest } from "#signing/verify.ts";
@@ -11,7 +13,7 @@ import type { RegistryContext } from "./registry-context.ts";
 
 declare const proved: unique symbol;
 
-/** Proof that a bundle was signed as this map asks for; made only by {@link authoriseBundle}. */
+/** Proof that a publication was signed as this map asks for; made only in this module. */
 export interface AuthorisedBy {
 	readonly mapSha256: string;
 	readonly [proved]: true;
@@ -28,25 +30,47 @@ export async function authoriseBundle(
 	registry: RegistryContext,
 	{ manifest, manifestBytes, signatureBytes }: Bundle,
 ): Promise<AuthorisedBy> {
+	const { authorised } = await authorise(registry, manifest.name, (map) =>
+		verifyManifest(manifestBytes, signatureBytes, publisherFor(map, manifest.name)),
+	);
+	return authorised;
+}
+
+/**
+ * Verifies and opens a permit for the name. Errors as {@link authoriseBundle}; the PERMIT_ codes come out as they are.
+ */
+export async function authorisePermit(
+	registry: RegistryContext,
+	envelope: DsseEnvelope,
+	name: string,
+): Promise<{ permit: OpenedPermit; authorised: AuthorisedBy }> {
+	const { value, authorised } = await authorise(registry, name, (map) => openPermit(envelope, name, map));
+	return { permit: value, authorised };
+}
+
+async function authorise<T>(
+	registry: RegistryContext,
+	name: string,
+	verify: (map: Publishers) => Promise<T>,
+): Promise<{ value: T; authorised: AuthorisedBy }> {
 	const { sha256, map } = await registry.metadata.read(currentMap);
 	try {
-		await verifyManifest(manifestBytes, signatureBytes, publisherFor(map, manifest.name));
+		return { value: await verify(map), authorised: { mapSha256: sha256 } as AuthorisedBy };
 	} catch (error) {
-		if (!(error instanceof SigningError)) throw error;
+		if (!(error instanceof SigningError) || error.code.startsWith("PERMIT_")) throw error;
 		throw new RegistryError(
 			"REGISTRY_UNAUTHORISED",
 			`${error.message}, by this registry's authorisation map`,
 			{
-				hint: `sign ${manifest.name} with the keys that the map lists for it, or ask the registry's admin to list yours`,
+				hint: `sign ${name} with the keys that the map lists for it, or ask the registry's admin to list yours`,
 				details: { ...error.details, signatureCode: error.code },
 				cause: error,
 			},
 		);
 	}
-	return { mapSha256: sha256 } as AuthorisedBy;
 }
 
-/** Asks again inside the transaction that publishes: a map that changed while the bundle was examined must not be outrun. */
+/** Asks again inside the transaction that publishes: a map that changed while the upload was examined must not be outrun. */
 export async function stillAuthorised(reads: MetadataReads, proof: AuthorisedBy): Promise<void> {
 	const { sha256 } = await currentMap(reads);
 	if (sha256 === proof.mapSha256) return;

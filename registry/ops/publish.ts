@@ -163,7 +163,7 @@ async function listVersion(
 ): Promise<void> {
 	await recordVersion(tx, record, signing);
 	const { path, file } = archiveTarget(record);
-	const index = indexTarget(await indexDocument(tx, record.name));
+	const index = indexTarget(await indexDocument(tx, record.name, signing.now));
 	await publishTargets(tx, { archives: new Map([[path, file]]), documents: [index] }, signing);
 }
 

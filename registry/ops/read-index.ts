@@ -6,11 +6,9 @@ import type { RegistryContext } from "./registry-context.ts";
 
 /** REGISTRY_NOT_FOUND when nothing was ever published under the name. */
 export async function readIndex(registry: RegistryContext, name: string): Promise<IndexDocument> {
-	const document = await registry.metadata.read((reads) => indexDocument(reads, name));
-	if (document.versions.length === 0) {
-		throw new RegistryError("REGISTRY_NOT_FOUND", `no bundle named ${name} is published here`, {
-			hint: "/v1/names.json lists the names",
-		});
-	}
-	return document;
+	const index = await registry.metadata.read((reads) => indexDocument(reads, name, registry.now()));
+	if (index.versions.length > 0) return index;
+	throw new RegistryError("REGISTRY_NOT_FOUND", `no bundle named ${name} is published here`, {
+		hint: "/v1/names.json lists the names",
+	});
 }

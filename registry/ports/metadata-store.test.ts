@@ -9,6 +9,7 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "./metadata-store.ts";
+import type { PermitRecord } from "./permit-store.ts";
 
 const version = (changes: Partial<VersionRecord> = {}): VersionRecord => {
 	const name = changes.name ?? "alpha";
@@ -320,6 +321,40 @@ describe.each(metadataAdapters)("metadata store on $name", ({ open }) => {
 			expect(await reads.currentDocument("a/index.json")).toEqual(trustDocument("a/index.json", "one"));
 		});
 		expect(await store.transaction((tx) => tx.pruneTrust(T3))).toBe(0);
+	});
+
+	test("an id means one permit for ever; expired ones are not listed, and found all the same", async () => {
+		const permit = (id: string, changes: Partial<PermitRecord> = {}): PermitRecord => ({
+			id,
+			name: "alpha",
+			version: "1.0.0",
+			expires: "2026-01-02T00:00:00Z",
+			sha256: "a".repeat(64),
+			bytes: Buffer.from(`{"permit":"${id}","text":"ü'; --"}`),
+			publishedAt: T1,
+			publishedBy: "token",
+			...changes,
+		});
+		const add = (record: PermitRecord) => store.transaction((tx) => tx.insertPermit(record));
+		expect(await add(permit("b"))).toBe(true);
+		expect(await add(permit("b", { name: "beta" }))).toBe(false);
+		expect(await add(permit("a", { expires: "2026-01-03T00:00:00Z" }))).toBe(true);
+		expect(await add(permit("c", { name: "beta" }))).toBe(true);
+		const other = await instance.openAgain();
+		const listed = (name: string, now: string) =>
+			other.read(async (reads) => (await reads.listPermits(name, now)).map(({ id }) => id));
+		expect(await listed("alpha", "2026-01-01T23:59:59Z")).toEqual(["a", "b"]);
+		expect(await listed("alpha", "2026-01-02T00:00:00Z")).toEqual(["a"]);
+		expect(await listed("alpha", "2026-01-03T00:00:00Z")).toEqual([]);
+		const found = await other.read((reads) => reads.findPermit("b"));
+		expect({ ...found, bytes: Buffer.from(found!.bytes) }).toEqual(permit("b"));
+		await other.close();
+		const failure = store.transaction(async (tx) => {
+			await tx.insertPermit(permit("d"));
+			throw new Error("no");
+		});
+		await expect(failure).rejects.toThrow("no");
+		expect(await store.read((reads) => reads.findPermit("d"))).toBeUndefined();
 	});
 
 	test("two connections write at once without losing anything", async () => {

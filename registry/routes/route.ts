@@ -48,6 +48,12 @@ export function digestParam(request: FastifyRequest): string {
 	throw new RegistryError("REGISTRY_REQUEST_INVALID", "a digest is 64 lowercase hex digits");
 }
 
+export function permitParam(request: FastifyRequest): string {
+	const text = param(request, "id");
+	if (/^[0-9a-f]{32}$/.test(text)) return text;
+	throw new RegistryError("REGISTRY_REQUEST_INVALID", "a permit's id is 32 lowercase hex digits");
+}
+
 /**
  * Answers JSON with a strong ETag over its bytes, or 304 when the client has exactly those.
  *

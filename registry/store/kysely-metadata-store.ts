@@ -14,7 +14,9 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "../ports/metadata-store.ts";
+import type { PermitRecord } from "../ports/permit-store.ts";
 import * as log from "./log-rows.ts";
+import * as permits from "./permit-rows.ts";
 import type { AuditTable, RegistrySchema, TokensTable, VersionsTable } from "./schema.ts";
 import * as trust from "./trust-rows.ts";
 
@@ -142,6 +144,14 @@ class KyselyReads implements MetadataReads {
 	findLogIndexes(name: string): Promise<Map<string, number>> {
 		return log.findLogIndexes(this.db, name);
 	}
+
+	findPermit(id: string): Promise<PermitRecord | undefined> {
+		return permits.findPermit(this.db, id);
+	}
+
+	listPermits(name: string, now: string): Promise<PermitRecord[]> {
+		return permits.listPermits(this.db, name, now);
+	}
 }
 
 class KyselyTransaction extends KyselyReads implements MetadataTransaction {
@@ -211,6 +221,10 @@ class KyselyTransaction extends KyselyReads implements MetadataTransaction {
 
 	putDocument(document: TrustDocument, at: string): Promise<void> {
 		return trust.putDocument(this.db, document, at);
+	}
+
+	insertPermit(record: PermitRecord): Promise<boolean> {
+		return permits.insertPermit(this.db, record);
 	}
 
 	pruneTrust(before: string): Promise<number> {

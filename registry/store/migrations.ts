@@ -116,10 +116,28 @@ const log: Migration = {
 	},
 };
 
+const permits: Migration = {
+	async up(db: Kysely<unknown>): Promise<void> {
+		await db.schema
+			.createTable("permits")
+			.addColumn("id", "text", (column) => column.primaryKey())
+			.addColumn("name", "text", (column) => column.notNull())
+			.addColumn("version", "text", (column) => column.notNull())
+			.addColumn("expires", "text", (column) => column.notNull())
+			.addColumn("sha256", "text", (column) => column.notNull())
+			.addColumn("content", "text", (column) => column.notNull())
+			.addColumn("published_at", "text", (column) => column.notNull())
+			.addColumn("published_by", "text", (column) => column.notNull())
+			.execute();
+		await db.schema.createIndex("permits_live").on("permits").columns(["name", "expires"]).execute();
+	},
+};
+
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0001-first": first,
 	"0002-trust": trust,
 	"0003-log": log,
+	"0004-permits": permits,
 };
 
 /**

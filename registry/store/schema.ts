@@ -83,6 +83,17 @@ export interface LogCheckpointsTable {
 	content: string;
 }
 
+export interface PermitsTable {
+	id: string;
+	name: string;
+	version: string;
+	expires: string;
+	sha256: string;
+	content: string;
+	published_at: string;
+	published_by: string;
+}
+
 export interface RegistrySchema {
 	bundles: BundlesTable;
 	versions: VersionsTable;
@@ -93,4 +104,5 @@ export interface RegistrySchema {
 	log_entries: LogEntriesTable;
 	log_tiles: LogTilesTable;
 	log_checkpoints: LogCheckpointsTable;
+	permits: PermitsTable;
 }

@@ -66,7 +66,7 @@ export async function acceptMetadata(
 	const newlyLogged = await recordUnloggedVersions(tx, signing);
 	const { bins } = signer.trust;
 	if (newlyLogged || before?.bit_length !== bins.bit_length)
-		await signer.rebuildBins(await everyTarget(tx, signer));
+		await signer.rebuildBins(await everyTarget(tx, signer, signing.now));
 	else if (!sameKeys(before, bins)) await signer.resignBins();
 	await signer.signSnapshot();
 }
@@ -144,13 +144,17 @@ async function acceptTargets(
 }
 
 /** All that was ever published, as the bins list it; makes the index documents on the way. */
-async function everyTarget(reads: MetadataReads, signer: OnlineSigner): Promise<Map<string, TargetFile>> {
+async function everyTarget(
+	reads: MetadataReads,
+	signer: OnlineSigner,
+	now: Date,
+): Promise<Map<string, TargetFile>> {
 	const files = new Map<string, TargetFile>();
 	for (let after = ""; ; ) {
 		const names = await reads.listNames(after, NAMES_PER_PAGE);
 		for (const name of names) {
 			const records = await reads.listVersions(name);
-			const index = indexTarget(await indexDocument(reads, name));
+			const index = indexTarget(await indexDocument(reads, name, now));
 			files.set(index.path, await signer.store(index.path, index.bytes));
 			for (const { path, file } of records.map(archiveTarget)) files.set(path, file);
 		}

@@ -92,6 +92,7 @@ function commandLines(world: HostWorld): string[][] {
 		],
 		["permit:sign", "leave.json", "--key", "publisher.key"],
 		["permit:show", "leave.json"],
+		["permit:publish", "leave.json"],
 		["registry:token:create", "--data", data, "--label", "json"],
 		["registry:token:list", "--data", data],
 		["install", "flow-dissector@1.0.0", "--scope", world.scope],
