@@ -10,6 +10,7 @@ import { newPermit, PERMIT_LIMITS, type Permit, parsePermitFile, unverifiedPermi
 import { expiryAfter, tufTime } from "#signing/tuf/time.ts";
 import { normalVersionRange, type VersionRange } from "#signing/version-range.ts";
 import { isFileRequest } from "../client/fetch-bundle.ts";
+import { openRegistryClient } from "../client/registry.ts";
 import { selectVersion } from "../client/select.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
