@@ -145,6 +145,10 @@ export async function leaveNothing(world: World): Promise<void> {
 	const { stdout } = await pair.right.netns.run("bpftool", ["net"]);
 	demand(!/flow_dissector:\s+id \d+/.test(stdout), "a program is still attached");
 	demand(!existsSync(root.pins), "pins are left in bpffs");
-	demand(!existsSync(root.state) || readdirSync(root.state).length === 0, "files left below var/lib/kfn");
-	result("nothing is left in bpffs, in the namespace, or on disk (but whom this host trusts)");
+	// What the host has seen of its registry outlives a purge: forgetting it would let an older registry in.
+	const left = readdirSync(root.state).filter((name) => name !== "tuf" && name !== "trust-mark.json");
+	demand(left.length === 0, `files left below var/lib/kfn: ${left.join(", ")}`);
+	result(
+		"nothing is left in bpffs, in the namespace, or on disk (but whom this host trusts, and what it saw)",
+	);
 }
