@@ -6,7 +6,7 @@ import { demandPermitted, type OpenedPermit, openPermit, type RollbackStep } fro
 import { codeOf, HostError } from "./errors.ts";
 import { currentGeneration, generationNumbers, readPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
-import { readPublishers } from "./trust.ts";
+import { publishersInForce } from "./publishers.ts";
 
 /** The permits that a request brings; nothing about them is believed. */
 export interface OfferedPermits {
@@ -40,7 +40,7 @@ export async function permitFor(
 }
 
 async function judge(host: Host, step: RollbackStep, envelope: DsseEnvelope): Promise<OpenedPermit> {
-	const permit = await openPermit(envelope, step.name, readPublishers(host));
+	const permit = await openPermit(envelope, step.name, publishersInForce(host));
 	demandPermitted(permit, step, host.now());
 	return permit;
 }

@@ -5,7 +5,8 @@ import { formatPublicKey } from "#signing/public-key.ts";
 import { BLUE, openFakeHost } from "#test/harness/fake-host.ts";
 import { makeSamples, type Samples } from "#test/harness/host-world.ts";
 import { install } from "./install.ts";
-import { readPublishers, trustAdd, trustList, trustRemove } from "./trust.ts";
+import { readPublishers } from "./publishers.ts";
+import { trustAdd, trustList, trustRemove } from "./trust.ts";
 
 let samples: Samples;
 let first: SecretKey;

@@ -12,6 +12,7 @@ import { codeOf, HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
+import { publishersInForce, readPublishers } from "./publishers.ts";
 import { readIfThere } from "./state-file.ts";
 
 /** One trusted publisher, as `kfn trust list --json` prints it. */
@@ -26,12 +27,6 @@ export interface TrustReport {
 	readonly publishers: readonly TrustedPublisher[];
 	/** Active bundles that no trusted publisher may sign any more: they run on, but will not load again. */
 	readonly orphaned: readonly string[];
-}
-
-/** The host's publishers; none where the file does not exist. PUBLISHERS_MALFORMED where it is anything else. */
-export function readPublishers(host: Host): Publishers {
-	const bytes = readIfThere(host.layout.publishers);
-	return bytes === undefined ? { publishers: [] } : parsePublishers(bytes);
 }
 
 export function trustList(host: Host): TrustedPublisher[] {
@@ -90,7 +85,11 @@ function write(lock: HostLock, map: Publishers): TrustReport {
 		durable.makeFolder(layout.trust);
 		durable.writeFile(layout.publishers, bytes);
 	}
-	return { changed, publishers: map.publishers.map(summary), orphaned: orphans(lock.host, map) };
+	return {
+		changed,
+		publishers: map.publishers.map(summary),
+		orphaned: orphans(lock.host, publishersInForce(lock.host, map)),
+	};
 }
 
 function orphans(host: Host, map: Publishers): string[] {

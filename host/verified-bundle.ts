@@ -6,8 +6,8 @@ import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { PlanFunction } from "./plan.ts";
+import { publishersInForce } from "./publishers.ts";
 import type { Scope } from "./scope.ts";
-import { readPublishers } from "./trust.ts";
 
 /**
  * Opens an archive and verifies its publisher's signatures; BUNDLE_, SIGNATURE_ and PUBLISHERS_ codes come out as they are.
@@ -21,7 +21,7 @@ export async function openVerified(
 ): Promise<Bundle> {
 	onStep?.({ step: "verify", detail: "digests and signatures" });
 	const bundle = await openBundle(archive);
-	const publisher = publisherFor(readPublishers(host), bundle.manifest.name);
+	const publisher = publisherFor(publishersInForce(host), bundle.manifest.name);
 	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisher);
 	return bundle;
 }

@@ -5,8 +5,8 @@ import { codeOf, type Details, HostError, withDetails } from "./errors.ts";
 import { currentGeneration, generationNumbers, readPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { Plan, PlanFunction } from "./plan.ts";
+import { publishersInForce } from "./publishers.ts";
 import { openStored } from "./store.ts";
-import { readPublishers } from "./trust.ts";
 
 export interface VerifyReport {
 	readonly generation: number;
@@ -72,7 +72,11 @@ function readPlans(host: Host, current: number, problems: unknown[]): Plan[] {
 async function verifyBundle(host: Host, entry: PlanFunction): Promise<number> {
 	const { name, sha256, manifestSha256, version } = entry.bundle;
 	const stored = openStored(host, sha256, manifestSha256);
-	await verifyManifest(stored.manifestBytes, stored.signatureBytes, publisherFor(readPublishers(host), name));
+	await verifyManifest(
+		stored.manifestBytes,
+		stored.signatureBytes,
+		publisherFor(publishersInForce(host), name),
+	);
 	const { manifest } = stored;
 	const isSame =
 		manifest.name === name &&

@@ -1,7 +1,8 @@
 // kfn trust: whose bundles this host runs (etc/kfn/trust/publishers.json).
 
 import { withLock } from "#host/lock.ts";
-import { trustAdd as add, trustRemove as drop, readPublishers, type TrustReport } from "#host/trust.ts";
+import { readPublishers } from "#host/publishers.ts";
+import { trustAdd as add, trustRemove as drop, type TrustReport } from "#host/trust.ts";
 import { formatPublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";

@@ -2,7 +2,7 @@
 // leaves a check out.
 
 import { openBundle } from "#bundle/bundle.ts";
-import { readPublishers } from "#host/trust.ts";
+import { publishersInForce } from "#host/publishers.ts";
 import { verifyHost } from "#host/verify.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { parseSignatureFile } from "#signing/signature-file.ts";
@@ -24,7 +24,7 @@ export async function verify(
 	}
 	const bundle = await openBundle(await readInput(input.file));
 	const { manifest } = bundle;
-	const publishers = readPublishers(openContextHost(context));
+	const publishers = publishersInForce(openContextHost(context));
 	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisherFor(publishers, manifest.name));
 	const signatures = parseSignatureFile(bundle.signatureBytes).map(({ keyid }) => keyid);
 	const rebuilt = input.rebuild ? await rebuild(bundle) : null;

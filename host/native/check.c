@@ -18,7 +18,7 @@ static int manifest_open(const struct function_spec *spec, int store, struct man
 	if (strcmp(digest, spec->manifest_sha256))
 		return fail(LOAD_MANIFEST_DIGEST, "the store is damaged or tampered with; install the bundle again",
 			    "the stored manifest of %s is not the planned one", spec->bundle);
-	return publisher_for(spec->bundle, &publisher) ?: verify_signatures(&bytes, &signatures, &publisher) ?:
+	return publisher_for(spec->bundle, digest, &publisher) ?: verify_signatures(&bytes, &signatures, &publisher) ?:
 	       fault("verified") ?: manifest_parse(&bytes, spec, out);
 }
 

@@ -17,6 +17,7 @@
 	X(LOAD_PUBLISHERS_NO_MATCH, 3, "no trusted publisher may sign this bundle name") \
 	X(LOAD_SIGNATURE_MISSING, 3, "the bundle carries no signature") \
 	X(LOAD_SIGNATURE_MALFORMED, 3, "the signature file does not follow its format") \
+	X(LOAD_SIGNATURE_REVOKED_KEY, 3, "a signature is by a revoked key, and its publisher does not vouch for this manifest") \
 	X(LOAD_SIGNATURE_UNKNOWN_KEY, 3, "a signature is by a key that is not the publisher's") \
 	X(LOAD_SIGNATURE_INVALID, 3, "a signature does not fit the manifest's bytes") \
 	X(LOAD_SIGNATURE_REPEATED, 3, "a key signs more than once") \

@@ -89,16 +89,17 @@ struct plan {
 int plan_read(const char *path, struct plan *plan);	/* "-" is stdin */
 void plan_free(struct plan *plan);
 
-/* trust.c: who may sign a bundle name */
+/* trust.c: who may sign a bundle name, and whether a revoked key's signature over this manifest goes on */
 struct publisher {
 	long long threshold;
 	size_t count;
 	struct {
 		char keyid[DIGEST_LEN + 1];
 		unsigned char bytes[32];
-	} keys[MAX_KEYS];
+		bool revoked;
+	} keys[2 * MAX_KEYS];
 };
-int publisher_for(const char *name, struct publisher *out);
+int publisher_for(const char *name, const char *manifest_sha256, struct publisher *out);
 
 /* verify.c: DSSE over the exact manifest bytes */
 int verify_signatures(const struct buf *manifest, const struct buf *signatures, const struct publisher *publisher);

@@ -2,8 +2,17 @@
 // refused before the first bpf() call.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, closeSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+	chmodSync,
+	closeSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
 	type BundleSpec,
@@ -340,7 +349,86 @@ describe("publishers", () => {
 
 	test("no file: nothing is trusted", () => {
 		rmSync(rig.trustFile);
+		expect(check().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
+	});
+
+	const registryMap = () => join(rig.root, "var/lib/kfn/tuf/current/publishers.json");
+	const trustRegistry = (publishers: Json[]) => {
+		mkdirSync(dirname(registryMap()), { recursive: true });
+		writeFileSync(registryMap(), JSON.stringify({ schema: "kfn.publishers/1", publishers }));
+	};
+	const trusted = () => expect(check().body.error?.code ?? "ok").not.toMatch(/SIGNATURE|PUBLISHERS|FILE/);
+
+	test("the registry's map decides only where the operator's own file has no entry for the name", () => {
+		const stranger = entry({ keys: [newKey().line] });
+		rmSync(rig.trustFile, { force: true });
+		trustRegistry([entry()]);
+		trusted();
+		rig.trust([entry({ names: ["other"] })]);
+		trusted();
+		rig.trust([stranger]);
+		expect(check().code).toBe("LOAD_SIGNATURE_UNKNOWN_KEY");
+		rig.trust([entry()]);
+		trustRegistry([stranger]);
+		trusted();
+		// Not even looked at: what a registry sends cannot spoil what the operator decided.
+		writeFileSync(registryMap(), "{");
+		trusted();
+		rig.trust([]);
+		expect(check().code).toBe("LOAD_PUBLISHERS_INVALID");
+		rmSync(registryMap());
+		expect(check().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
+	});
+
+	test("an own file that cannot be read is no missing one: the registry's map does not step in", () => {
+		trustRegistry([entry()]);
+		rmSync(rig.trustFile, { force: true });
+		mkdirSync(rig.trustFile);
 		expect(check().code).toBe("LOAD_FILE_UNREADABLE");
+		rmSync(rig.trustFile, { recursive: true });
+	});
+
+	test("revoked publisher: of what the key signed, only the manifests listed go on, towards the threshold that stands", () => {
+		const bundle = rig.bundle({ mark: 6 });
+		const revoked = (manifests: string[], key = rig.key) => [{ key: key.line, reason: "stolen", manifests }];
+		const other = newKey();
+		const code = () => rig.check([bundle.planned(SCOPE)]).code;
+		const listed = [sha256("x"), sha256(bundle.manifest)];
+		rig.trust([entry({ keys: [other.line], revoked: revoked([]) })]);
+		expect(code()).toBe("LOAD_SIGNATURE_REVOKED_KEY");
+		rig.trust([entry({ keys: [other.line], revoked: revoked([sha256("x")]) })]);
+		expect(code()).toBe("LOAD_SIGNATURE_REVOKED_KEY");
+		rig.trust([entry({ keys: [other.line], revoked: revoked(listed) })]);
+		trusted();
+		rig.trust([entry({ keys: [other.line, newKey().line], threshold: 2, revoked: revoked(listed) })]);
+		expect(code()).toBe("LOAD_SIGNATURE_THRESHOLD");
+	});
+
+	test("a malformed revocation spoils the whole file", () => {
+		const { line } = newKey();
+		const one = { key: line, reason: "stolen", manifests: [sha256("")] };
+		const bad: unknown[] = [
+			[],
+			{},
+			[{ ...one, more: 1 }],
+			[{ key: line, reason: "stolen" }],
+			[{ ...one, reason: "" }],
+			[{ ...one, reason: "x".repeat(501) }],
+			[{ ...one, reason: "é" }],
+			[{ ...one, manifests: {} }],
+			[{ ...one, manifests: ["00"] }],
+			[{ ...one, manifests: [sha256(""), sha256("")] }],
+			[{ ...one, manifests: [1] }],
+			[{ ...one, key: rig.key.line }],
+			[one, one],
+			[{ ...one, key: "kfn-ed25519" }],
+		];
+		for (const revoked of bad) {
+			rig.trust([entry(), entry({ names: ["x"], revoked })]);
+			// The key of `keys` too: it cannot count and not count.
+			const code = JSON.stringify(revoked).slice(0, 120);
+			expect(check(), code).toMatchObject({ code: "LOAD_PUBLISHERS_INVALID", exit: 3 });
+		}
 	});
 
 	test("one bad entry spoils the whole file, also behind the one that matches", () => {

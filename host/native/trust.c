@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may sign a bundle name: etc/kfn/trust/publishers.json, first match decides. Refuses the whole file for one bad key. */
+/*
+ * Who may sign a bundle name: the operator's etc/kfn/trust/publishers.json, and where it has no entry for the name, the map of
+ * the registry that this host trusts (docs/formats/publishers.md). In each the first match decides. Refuses a whole file for one
+ * bad key.
+ */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sodium.h>
 #include "kfn-load.h"
 
@@ -9,6 +15,8 @@
 #define WHAT "the trusted publishers"
 #define MAX_PUBLISHERS	1024
 #define MAX_PATTERNS	256
+#define MAX_MANIFESTS	4096
+#define MAX_REASON	500
 
 #define KEY_KIND	"kfn-ed25519 "
 #define KEY_BASE64	44			/* 32 bytes with padding */
@@ -69,15 +77,47 @@ static int pattern_match(const char *pattern, const char *name, json_t *seen, bo
 	return 0;
 }
 
-static int entry_parse(json_t *entry, const char *name, json_t *seen, struct publisher *out, bool *match)
+/* A key that counted once: only the manifests listed go on, and count as if it still stood among the keys. */
+static int revoked_parse(json_t *item, const char *manifest, struct publisher *out)
 {
-	json_t *names, *keys, *item;
+	json_t *manifests, *digest, *seen __json = json_object();
+	const char *line, *reason, *text;
+	bool kept = false;
+	size_t i;
+
+	if (unpack(WHERE, WHAT, item, "{s:s, s:s, s:o}", "key", &line, "reason", &reason, "manifests", &manifests))
+		return -1;
+	if (!*reason || strlen(reason) > MAX_REASON)
+		return fail(WHERE, NULL, WHAT ": a reason is not 1 to %d printable ASCII characters", MAX_REASON);
+	for (text = reason; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return fail(WHERE, NULL, WHAT ": a reason is not 1 to %d printable ASCII characters", MAX_REASON);
+	if (!json_is_array(manifests) || json_array_size(manifests) > MAX_MANIFESTS)
+		return fail(WHERE, NULL, WHAT ": a revoked key has no list of at most %d manifests", MAX_MANIFESTS);
+	json_array_foreach(manifests, i, digest) {
+		text = json_string_value(digest) ?: "";
+		if (!is_digest(text) || json_object_get(seen, text))
+			return fail(WHERE, NULL, WHAT ": a revoked key's manifest is no digest, or stands there twice");
+		json_object_set_new(seen, text, json_true());
+		kept |= !strcmp(text, manifest);
+	}
+	if (key_parse(line, out))
+		return -1;
+	out->keys[out->count - 1].revoked = !kept;
+	return 0;
+}
+
+static int entry_parse(json_t *entry, const char *name, const char *manifest, json_t *seen, struct publisher *out,
+		       bool *match)
+{
+	json_t *names, *keys, *revoked = NULL, *item;
 	json_int_t threshold;
 	size_t i;
 
 	*match = false;
 	*out = (struct publisher){ 0 };
-	if (unpack(WHERE, WHAT, entry, "{s:o, s:I, s:o}", "names", &names, "threshold", &threshold, "keys", &keys))
+	if (unpack(WHERE, WHAT, entry, "{s:o, s:I, s:o, s?o}", "names", &names, "threshold", &threshold, "keys", &keys,
+		   "revoked", &revoked))
 		return -1;
 	if (!json_array_size(names) || json_array_size(names) > MAX_PATTERNS || !json_array_size(keys) ||
 	    json_array_size(keys) > MAX_KEYS)
@@ -91,20 +131,27 @@ static int entry_parse(json_t *entry, const char *name, json_t *seen, struct pub
 	if (threshold < 1 || (size_t)threshold > out->count)
 		return fail(WHERE, NULL, WHAT ": a threshold is not between 1 and the number of keys");
 	out->threshold = threshold;
+	if (revoked && (!json_array_size(revoked) || json_array_size(revoked) > MAX_KEYS))
+		return fail(WHERE, NULL, WHAT ": revoked keys are not a list of 1 to %d", MAX_KEYS);
+	json_array_foreach(revoked, i, item)
+		if (revoked_parse(item, manifest, out))
+			return -1;
 	return 0;
 }
 
-int publisher_for(const char *name, struct publisher *out)
+/* found: an entry of the file at `path` has the name; false also where there is no such file. */
+static int publisher_in(const char *path, const char *name, const char *manifest, struct publisher *out, bool *found)
 {
 	json_t *root __json = NULL, *seen __json = json_object(), *list, *entry;
 	struct buf bytes __buf = { 0 };
-	char path[PATH_MAX];
+	char full[PATH_MAX];
 	const char *schema;
-	bool found = false;
 	size_t i;
 
-	snprintf(path, sizeof(path), "%s/etc/kfn/trust/publishers.json", root_dir);
-	if (file_read(path, MAX_TRUST, &bytes))
+	snprintf(full, sizeof(full), "%s/%s", root_dir, path);
+	if (access(full, F_OK) && errno == ENOENT)
+		return 0;
+	if (file_read(full, MAX_TRUST, &bytes))
 		return -1;
 	root = json_open(&bytes, WHERE, WHAT);
 	if (!root || unpack(WHERE, WHAT, root, "{s:s, s:o}", "schema", &schema, "publishers", &list))
@@ -115,13 +162,26 @@ int publisher_for(const char *name, struct publisher *out)
 		struct publisher parsed;
 		bool match;
 
-		if (entry_parse(entry, name, seen, &parsed, &match))
+		if (entry_parse(entry, name, manifest, seen, &parsed, &match))
 			return -1;
-		if (match && !found) {
+		if (match && !*found) {
 			*out = parsed;
-			found = true;
+			*found = true;
 		}
 	}
+	return 0;
+}
+
+int publisher_for(const char *name, const char *manifest_sha256, struct publisher *out)
+{
+	static const char *const files[] = { "etc/kfn/trust/publishers.json", "var/lib/kfn/tuf/current/publishers.json" };
+	bool found = false;
+	size_t i;
+
+	/* What the operator says of a name is not widened by what a registry says of it. */
+	for (i = 0; !found && i < sizeof(files) / sizeof(*files); i++)
+		if (publisher_in(files[i], name, manifest_sha256, out, &found))
+			return -1;
 	return found ? 0 : fail(LOAD_PUBLISHERS_NO_MATCH, "trust a publisher for this name first: kfn trust add",
 				"nobody is trusted to sign `%s`", name);
 }

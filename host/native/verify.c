@@ -89,6 +89,9 @@ static int one_check(const struct signature *signature, const struct publisher *
 	if (crypto_sign_verify_detached(signature->bytes, message, len, publisher->keys[i].bytes))
 		return fail(LOAD_SIGNATURE_INVALID, NULL, "the signature by %.12s.. does not fit the manifest",
 			    signature->keyid);
+	if (publisher->keys[i].revoked)
+		return fail(LOAD_SIGNATURE_REVOKED_KEY, NULL, "key %.12s.. is revoked, and its publisher does not vouch for this",
+			    signature->keyid);
 	return 0;
 }
 

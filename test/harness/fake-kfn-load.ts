@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { type BundleContents, openContents } from "#bundle/bundle.ts";
@@ -214,8 +214,10 @@ async function verifySignatures(
 	signatures: Uint8Array,
 ): Promise<void> {
 	try {
-		const publishers = parsePublishers(readFileSync(layoutOf(root).publishers));
-		await verifyManifest(manifest, signatures, publisherFor(publishers, name));
+		const { publishers: own, trustCurrent } = layoutOf(root);
+		const files = [own, join(trustCurrent, "publishers.json")].filter((file) => existsSync(file));
+		const publishers = files.flatMap((file) => parsePublishers(readFileSync(file)).publishers);
+		await verifyManifest(manifest, signatures, publisherFor({ publishers }, name));
 	} catch (error) {
 		throw refusal(`LOAD_${(error as { code: string }).code}`, (error as Error).message, 3);
 	}
