@@ -23,6 +23,10 @@ export const CLI_ERRORS = {
 		means: "the registry or mirror does not have a file that its own metadata names",
 	},
 	CLI_MIRROR_BUSY: { exit: 1, means: "another kfn is writing into this mirror" },
+	CLI_IMPORT_BASE_MISSING: {
+		exit: 1,
+		means: "an export holds only what came after another one, which was not imported here",
+	},
 	CLI_NO_VERSION: { exit: 1, means: "no published version fits the range" },
 	CLI_COMPILER_MISSING: { exit: 1, means: "the compiler that the build needs is not installed" },
 	CLI_COMPILE_FAILED: { exit: 1, means: "the compiler refused the source" },

@@ -29,3 +29,12 @@ export const roleFlag = Flags.custom<"root" | "targets">({
 	options: ["root", "targets"],
 	description: "whose signers or expiry",
 });
+
+export const sinceFlag = () =>
+	Flags.string({
+		description: "an older mirror or export: leave out what it has",
+		helpValue: "PATH",
+	});
+
+export const pruneFlag = () =>
+	Flags.boolean({ description: "remove what neither the new state nor the one before it needs" });

@@ -2,11 +2,14 @@
 
 import { Build } from "./build.ts";
 import { Dissect } from "./dissect.ts";
+import { Export } from "./export.ts";
+import { Import } from "./import.ts";
 import { Inspect } from "./inspect.ts";
 import { Install } from "./install.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
+import { Mirror } from "./mirror.ts";
 import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
@@ -45,11 +48,14 @@ import { Yank } from "./yank.ts";
 export const COMMANDS = {
 	build: Build,
 	dissect: Dissect,
+	export: Export,
+	import: Import,
 	inspect: Inspect,
 	install: Install,
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,
+	mirror: Mirror,
 	"permit:create": PermitCreate,
 	"permit:publish": PermitPublish,
 	"permit:show": PermitShow,

@@ -16,7 +16,7 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
 	"v1/metadata/1.root.json": Buffer.from("{}"),
 	[`v1/targets/alpha/${"a".repeat(64)}.alpha-1.0.0.kfn`]: Buffer.alloc(1000, "x"),
 	[LONG]: Buffer.from("long"),
-	"v1/log/tile/0/x001/234.p/7": Buffer.alloc(512, "t"),
+	"v1/log/tile/0/x001/234.p/7": Buffer.alloc(224, "t"),
 	"v1/metadata/timestamp.json": Buffer.alloc(0),
 };
 

@@ -45,3 +45,18 @@ export function atMost(most: number, tree: TreeReader): TreeReader {
 		},
 	};
 }
+
+/**
+ * Two trees of which the second has what the first leaves out. What neither has is `missing`, except the roots: that there is no
+ * next one is an answer.
+ */
+export function overlay(first: TreeReader, second: TreeReader, missing: (path: string) => Error): TreeReader {
+	return {
+		description: first.description,
+		async read(path, limit) {
+			const bytes = (await first.read(path, limit)) ?? (await second.read(path, limit));
+			if (bytes === undefined && !path.endsWith(".root.json")) throw missing(path);
+			return bytes;
+		},
+	};
+}

@@ -15,6 +15,7 @@ import { commitSet } from "./commit.ts";
 import { publishersOfSet, registryOfSet } from "./documents.ts";
 import { readMark } from "./mark.ts";
 import { trustStatus } from "./report.ts";
+import { rehearseTrust } from "./session.ts";
 import { readTrustState } from "./state.ts";
 
 const INDEX = "flow-dissector/index.json";
@@ -48,6 +49,20 @@ describe("refresh", () => {
 		});
 		expect(trustStatus(world.host)).toMatchObject({ state: "fresh", freshUntil: daysLater(1).toISOString() });
 		expect(readdirSync(world.host.layout.tmp)).toEqual([]);
+	});
+
+	test("a rehearsal answers what would be committed, and commits nothing, a refused one included", async () => {
+		const repository = await makeKfnRepository();
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const before = [readMark(world.host), readTrustState(world.host).set!.name];
+		await repository.publish(INDEX, Buffer.from("[]"));
+		const files = await rehearseTrust(world.host, world.options);
+		expect(files.get("timestamp.json")).toEqual(repository.file("metadata/timestamp.json"));
+		// Its timestamp is sound: a refresh that fails after it would keep it.
+		repository.files.delete(`v1/metadata/${repository.versions.get("snapshot")}.snapshot.json`);
+		expect(await outcome(rehearseTrust(world.host, world.options))).toMatch(/^TRUST_/);
+		expect([readMark(world.host), readTrustState(world.host).set!.name]).toEqual(before);
 	});
 
 	test("what did not change is neither fetched nor written again, but the time moves on", async () => {

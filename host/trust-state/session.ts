@@ -28,6 +28,8 @@ export interface SessionOptions {
 	readonly companions: Companions;
 	/** Also keep the metadata of delegated roles that the walk came by; test/conformance looks at them. */
 	readonly keepDelegated?: boolean;
+	/** Commit nothing, a refused walk's beginning included. */
+	readonly rehearse?: boolean;
 }
 
 const ATTEMPTS = 4;
@@ -47,6 +49,18 @@ export async function openTrustSession(host: Host, options: SessionOptions): Pro
 	throw new HostError("HOST_LOCKED", "other commands kept changing this host's trusted metadata", {
 		hint: "wait until they are done, then run the command again",
 	});
+}
+
+/**
+ * What {@link openTrustSession} would commit, by file name, and nothing of it committed: for a copy that has to be whole before
+ * this host may trust what it holds. Errors as there.
+ */
+export async function rehearseTrust(
+	host: Host,
+	options: SessionOptions,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+	const walk = await walkFrom(host, { ...options, rehearse: true }, readTrustState(host));
+	return walk.next().files;
 }
 
 /** A refreshed view of the registry. Finding targets may load more metadata; it is verified like the rest. */
@@ -240,7 +254,7 @@ async function walkFrom(host: Host, options: SessionOptions, state: TrustState):
 	} catch (error) {
 		const relaxed = codeOf(error) === "TRUST_EXPIRED" ? await relaxedWalk(host, options, state) : undefined;
 		if (relaxed !== undefined) return relaxed;
-		throw await kept(host, state, walk, error);
+		throw options.rehearse ? error : await kept(host, state, walk, error);
 	}
 }
 
@@ -258,7 +272,7 @@ async function relaxedWalk(
 		return walk;
 	} catch (error) {
 		if (codeOf(error) === "TRUST_EXPIRED") return undefined;
-		throw await kept(host, state, walk, error);
+		throw options.rehearse ? error : await kept(host, state, walk, error);
 	}
 }
 

@@ -7,6 +7,7 @@ import { serializeLogEntry } from "#signing/log/entry.ts";
 import { verifierKey } from "#signing/log/note.ts";
 import { GrowingLog } from "#signing/log/testing/growing-log.ts";
 import { tilePath, tileWidth } from "#signing/log/tile.ts";
+import { serializePublishers } from "#signing/publishers.ts";
 import { serializeRegistryDocument } from "#signing/registry-document.ts";
 import { binOf } from "#signing/tuf/bins.ts";
 import {
@@ -46,7 +47,11 @@ export class TreeRegistry {
 			witnesses: [],
 			quorum: 0,
 		});
-		await repository.publish("kfn/publishers.json", Buffer.from('{"publishers":[]}'));
+		const publisher = (await generateKeyPair()).publicKey;
+		const publishers = serializePublishers({
+			publishers: [{ names: ["*"], threshold: 1, keys: [publisher] }],
+		});
+		await repository.publish("kfn/publishers.json", publishers);
 		await repository.publish("kfn/registry.json", document);
 		await made.signLog();
 		return made;

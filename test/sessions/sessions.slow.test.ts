@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { openRegistry } from "#registry/main.ts";
 import { initialiseTestTrust } from "#registry/testing/trust.ts";
 import { runSession } from "../harness/session.ts";
+import { pin } from "../harness/trust-world.ts";
 import { CLI, EXAMPLE_PACKAGE, folderFiles, MASKS, PASSPHRASE, sampleArchives } from "./world.ts";
 
 const file = (name: string) => join(import.meta.dirname, `${name}.golden`);
@@ -68,4 +69,30 @@ test("a registry's session: tokens, publishing, yanking", async () => {
 		files: { ...(await sampleArchives()), "1.root.json": rootBytes },
 	});
 	expect(await registry.tokens.list()).toHaveLength(3);
+});
+
+test("a mirror's session: copied, exported, imported by another host", async () => {
+	const data = temporary();
+	const root = temporary();
+	const { rootBytes } = await initialiseTestTrust(data, { bins: 2 });
+	const registry = await openRegistry({ dataDir: data });
+	onTestFinished(() => registry.close());
+	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
+	const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+	const spec = { label: "test", names: "*", verbs: ["publish", "yank"], expiresAt } as const;
+	const { token } = await registry.tokens.create(spec);
+	const archives = await sampleArchives();
+	const headers = { authorization: `Bearer ${token}`, "content-type": "application/vnd.kfn.bundle" };
+	const body = new Uint8Array(archives["sample-1.0.0.kfn"]!);
+	const sent = await fetch(`${url}/v1/bundles/sample/1.0.0`, { method: "PUT", headers, body });
+	expect(sent.status).toBe(201);
+	pin(root, rootBytes);
+	await runSession({
+		file: file("mirror"),
+		cli: CLI,
+		masks: [...MASKS, { pattern: /"bytes": \d+/g, name: '"bytes": [SIZE]' }],
+		env: { KFN_ROOT: root, KFN_REGISTRY: url },
+		literals: { ROOT: root },
+		files: { "1.root.json": rootBytes, token },
+	});
 });

@@ -1,9 +1,12 @@
 // For tests only: trees in memory, and the head of a registry that this process made itself. Product code never imports it.
+import { join } from "node:path";
+import type { Context } from "../../context.ts";
 import { CliError } from "../../errors.ts";
 import { type CopyReport, copyTree, type VerifiedHead } from "../copy.ts";
 import type { TreeReader, TreeWriter } from "../tree.ts";
 import { metadataPath, TIMESTAMP_PATH } from "../tree-path.ts";
 
+export const LOADER = join(import.meta.dirname, "../../../build/kfn-load");
 export const NOW = new Date("2026-11-28T12:00:00Z");
 
 export class MemoryTree implements TreeWriter {
@@ -65,4 +68,19 @@ export function codeOf(work: Promise<unknown>): Promise<string> {
 		() => "no error",
 		(error: { code?: string }) => error.code ?? "no code",
 	);
+}
+
+/** The context of a command on the host below `root`; `fault` is what KFN_FAULT would say. */
+export function contextOf(root: string, env: { readonly fault?: string | undefined } = {}): Context {
+	const none = { registry: undefined, token: undefined, passphrase: undefined, signingKey: undefined };
+	return {
+		root,
+		loader: LOADER,
+		env: { ...none, fault: env.fault },
+		stderrIsTerminal: false,
+		stdinIsTerminal: false,
+		version: "test",
+		signal: new AbortController().signal,
+		onStep: () => {},
+	};
 }
