@@ -50,7 +50,10 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	if (current.functions.some((entry) => sameFunctions([entry], [wanted]))) {
 		return floored(lock, request, bundle, await again(lock, current, bundle, wanted, reason, recovery));
 	}
-	await demandAboveFloor(host, bundle);
+	// What a local rollback brought back runs here already: with other parameters it goes no lower.
+	if (!current.functions.some((entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256)) {
+		await demandAboveFloor(host, bundle);
+	}
 	const report = await change(lock, {
 		reason,
 		functions: mergeFunctions(current.functions, new Map([[keyOf(wanted), wanted]])),

@@ -53,7 +53,7 @@ describe("on a host where nothing is active", () => {
 	test("registry down in the middle of a download: nothing changes, and the next try succeeds", async (context) => {
 		await skipUnlessKernel(context);
 		await using proxy = await openCuttingProxy(world.registry);
-		proxy.cut({ afterBytes: 5000, how: "reset", request: /\/v1\/blobs\// });
+		proxy.cut({ afterBytes: 5000, how: "reset", request: /\/v1\/targets\/.*\.kfn/ });
 		await refused("CLI_DOWNLOAD_INTERRUPTED", 1, [...install(), "--registry", proxy.url]);
 		expect(proxy.cuts).toBeGreaterThan(0);
 		expect(existsSync(join(world.root.state, "store"))).toBe(false);
@@ -67,6 +67,7 @@ describe("on a host where nothing is active", () => {
 		await skipUnlessKernel(context);
 		await using root = await openRoot("bare", { bpffs: false });
 		await world.kfn("trust", "add", "flow-dissector", "--key", "publisher.key.pub", "--root", root.path);
+		await world.kfn("trust", "root", "pin", "1.root.json", "--root", root.path);
 		const refusal = await refused("LOAD_BPFFS_NOT_MOUNTED", 1, [...install(), "--root", root.path]);
 		expect(refusal.hint).toContain("mount -t bpf");
 		expect(existsSync(join(root.state, "current"))).toBe(false);
@@ -77,6 +78,7 @@ describe("on a host where nothing is active", () => {
 		await using root = await openRoot("nobody", { bpffs: false });
 		execFileSync("chmod", ["-R", "a+rwX", root.path]);
 		await world.kfn("trust", "add", "flow-dissector", "--key", "publisher.key.pub", "--root", root.path);
+		await world.kfn("trust", "root", "pin", "1.root.json", "--root", root.path);
 		execFileSync("chmod", ["-R", "a+rwX", root.path]);
 		const nobody = [
 			"--reuid=65534",
