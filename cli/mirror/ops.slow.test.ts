@@ -145,6 +145,23 @@ describe("mirrors", () => {
 			await refused(context, "TRUST_MISMATCH");
 		});
 
+		test("a log that was cut or rewritten since this host, or the folder, last saw it", async () => {
+			await made.publish("alpha", "1.1.0");
+			const context = host("a");
+			await doMirror(context);
+			await made.forgetLog();
+			await made.publish("alpha", "2.0.0");
+			await refused(context, "LOG_TRUNCATED");
+			await refused(host("b"), "LOG_TRUNCATED");
+			for (const version of ["2.1.0", "2.2.0"]) await made.publish("alpha", version);
+			await refused(context, "LOG_FORKED");
+			await refused(host("b"), "LOG_FORKED");
+			const inside = host("inside");
+			await doMirror(inside, at("inside-saw"), { registry: `file://${at("out")}` });
+			await doExport(host("c"), "rewritten.tar");
+			expect(await codeOf(doImport(inside, "rewritten.tar"))).toBe("LOG_FORKED");
+		});
+
 		test("a bin left out", async () => {
 			origin.lie(made.pathOfRole("bin-1"), "missing");
 			await refused(host("a"), "CLI_MIRROR_INCOMPLETE");

@@ -1,7 +1,8 @@
 // The top-level metadata of a tree, verified by this host's trust, as a copy starts from it. Refuses what every other read of a
-// registry refuses: an older state, an expired one that policy does not cover, too few signatures.
+// registry refuses: an older state, an expired one that policy does not cover, too few signatures, a log that does not go on from what this host saw.
 import type { Host } from "#host/host.ts";
-import { registryDocuments } from "#host/trust-state/documents.ts";
+import { CHECKPOINT_FILE } from "#host/trust-state/checkpoint-file.ts";
+import { loggedDocuments } from "#host/trust-state/log.ts";
 import { effectiveTime } from "#host/trust-state/mark.ts";
 import { readTrustPolicy } from "#host/trust-state/policy.ts";
 import { openTrustSession, rehearseTrust, type SessionOptions } from "#host/trust-state/session.ts";
@@ -26,7 +27,7 @@ export async function rehearsedHead(host: Host, tree: TreeReader): Promise<Verif
 function optionsFor(tree: TreeReader): SessionOptions {
 	const fetch: FetchFile = async (path, maxLength) =>
 		(await tree.read(`v1/${decodeURIComponent(path)}`, maxLength)) ?? "missing";
-	return { fetch, policy: "ed25519", companions: registryDocuments };
+	return { fetch, policy: "ed25519", companions: loggedDocuments(fetch) };
 }
 
 function headOf(host: Host, files: ReadonlyMap<string, Uint8Array>): VerifiedHead {
@@ -37,7 +38,7 @@ function headOf(host: Host, files: ReadonlyMap<string, Uint8Array>): VerifiedHea
 		timestamp: files.get("timestamp.json")!,
 		snapshot: files.get("snapshot.json")!,
 		targets: files.get("targets.json")!,
-		checkpoint: files.get("checkpoint"),
+		checkpoint: files.get(CHECKPOINT_FILE),
 		// As for a target that is looked up: bins may be as stale as policy allows.
 		now: new Date(now.getTime() - stalenessDays * DAY_MS),
 	};
