@@ -11,6 +11,12 @@ export const scopeFlag = () =>
 export const registryFlag = () =>
 	Flags.string({ description: "registry's address [env: KFN_REGISTRY]", helpValue: "URL" });
 
+export const permitFlag = () =>
+	Flags.string({
+		helpValue: "FILE",
+		description: "rollback permit of the publisher, for going to a lower version",
+	});
+
 export const keyFlag = (options: { description: string }) =>
 	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, default: [], helpValue: "FILE" });
 

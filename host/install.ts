@@ -1,12 +1,13 @@
 // Makes a bundle's function active in one scope. Refuses to replace what is already active there: that is upgrade's job.
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
+import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
-import { permitFor } from "./permit.ts";
+import { type OfferedPermits, permitFor } from "./permit.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { type Recovery, reapply, recover } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
@@ -25,6 +26,8 @@ export interface InstallRequest {
 	config?: Config | undefined;
 	/** Take the defaults for all that `config` does not name, whatever was set before. */
 	reset?: boolean | undefined;
+	/** What may let it be lower than the floor of its name. */
+	permits?: OfferedPermits | undefined;
 	/** It came through the registry's verified metadata: no lower version of it may come to this host afterwards. */
 	raisesFloor?: boolean | undefined;
 	onStep?: OnStep | undefined;
@@ -35,7 +38,7 @@ export interface InstallRequest {
  *
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
  * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
- * HOST_DOWNGRADE: a higher version came through the registry before.
+ * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitFor}.
  */
 export async function install(lock: HostLock, request: InstallRequest): Promise<ChangeReport> {
 	const { host } = lock;
@@ -51,11 +54,13 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 		return floored(lock, request, bundle, await again(lock, current, bundle, wanted, reason, recovery));
 	}
 	// What a local rollback brought back runs here already: with other parameters it goes no lower.
-	if (!current.functions.some((entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256)) {
-		await demandAboveFloor(host, bundle);
-	}
+	const runs = current.functions.some(
+		(entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256,
+	);
+	const permit = runs ? undefined : await permitBelowFloor(host, bundle, request.permits);
 	const report = await change(lock, {
-		reason,
+		reason: permit === undefined ? reason : `${reason} by permit ${permit.id}`,
+		permit: permit?.id,
 		functions: mergeFunctions(current.functions, new Map([[keyOf(wanted), wanted]])),
 		bundles: [bundle],
 		required: new Set([keyOf(wanted)]),
@@ -65,12 +70,20 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	return floored(lock, request, bundle, report);
 }
 
-async function demandAboveFloor(host: Host, { manifest, manifestDigest }: Bundle): Promise<void> {
+/** Undefined where the version is not below the floor of its name. */
+async function permitBelowFloor(
+	host: Host,
+	{ manifest, manifestDigest }: Bundle,
+	permits: OfferedPermits | undefined,
+): Promise<OpenedPermit | undefined> {
 	const { name, version } = manifest;
 	const floor = floorAbove(host, name, version);
-	if (floor !== undefined) {
-		await permitFor(host, { name, leaving: [floor], to: { version, manifestSha256: manifestDigest } });
-	}
+	if (floor === undefined) return undefined;
+	return permitFor(
+		host,
+		{ name, leaving: [floor], to: { version, manifestSha256: manifestDigest } },
+		permits,
+	);
 }
 
 /** What was set before; the same archive declares the same parameters. */

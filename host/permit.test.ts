@@ -10,7 +10,9 @@ import { readCurrentPlan } from "./generations.ts";
 import { install } from "./install.ts";
 import { readLog } from "./log.ts";
 import type { OfferedPermits } from "./permit.ts";
+import { remove } from "./remove.ts";
 import { rollback } from "./rollback.ts";
+import { EMPTY_MARK, readMark, writeMark } from "./trust-state/mark.ts";
 import { upgrade } from "./upgrade.ts";
 
 let samples: Samples;
@@ -88,6 +90,62 @@ describe("a permit lets the host go down", () => {
 	});
 });
 
+describe("the floor of a name, once a version came through the registry", () => {
+	const through = (fake: FakeHost, verb: typeof install | typeof upgrade, bundle: Uint8Array, rest = {}) =>
+		fake.locked((lock) => verb(lock, { bundle, scope: BLUE, raisesFloor: true, ...rest }));
+	const floorOf = (fake: FakeHost) => readMark(fake.host).bundles["sample"]?.floor;
+
+	test("goes down with a permitted step, and only then", async () => {
+		using fake = openFakeHost(samples);
+		await through(fake, install, samples.v2.archive);
+		await expect(through(fake, upgrade, samples.v1.archive)).rejects.toMatchObject({
+			code: "HOST_DOWNGRADE",
+		});
+		expect(floorOf(fake)).toBe("1.1.0");
+		await through(fake, upgrade, samples.v1.archive, { permits: { named: await permit() } });
+		expect(floorOf(fake)).toBe("1.0.0");
+		await through(fake, upgrade, samples.v3.archive);
+		expect(floorOf(fake)).toBe("2.0.0");
+	});
+
+	test("holds an install up after a removal, until a permit covers the floor", async () => {
+		using fake = openFakeHost(samples);
+		await through(fake, install, samples.v2.archive);
+		await fake.locked((lock) => remove(lock, { name: "sample" }));
+		await expect(add(fake, samples.v1.archive)).rejects.toMatchObject({
+			code: "HOST_DOWNGRADE",
+			details: { leaving: ["1.1.0"] },
+		});
+		const permits = { named: await permit() };
+		const report = await through(fake, install, samples.v1.archive, { permits });
+		expect(report).toMatchObject({ permit: ID, reason: `install sample 1.0.0 by permit ${ID}` });
+		expect(floorOf(fake)).toBe("1.0.0");
+	});
+
+	test("is left only by a permit that covers it, also where a rollback took the host lower", async () => {
+		using fake = openFakeHost(samples);
+		const first = await signedSample({ version: "0.9.0", offset: 16, signers: [samples.key] });
+		await through(fake, install, samples.v1.archive);
+		await through(fake, upgrade, samples.v2.archive);
+		await fake.locked((lock) => rollback(lock, { to: 1 }));
+		const target = { version: "0.9.0", manifestSha256: (await openBundle(first.archive)).manifestDigest };
+		const narrow = await permit({ from: "1.0.0" as Permit["from"], to: target });
+		const step = (named: DsseEnvelope) => through(fake, upgrade, first.archive, { permits: { named } });
+		await expect(step(narrow)).rejects.toMatchObject({ code: "PERMIT_SCOPE" });
+		await step(await permit({ from: ">=1.0.0 <=1.1.0" as Permit["from"], to: target }));
+		expect(floorOf(fake)).toBe("0.9.0");
+	});
+
+	test("stays as high as what another scope still runs", async () => {
+		using fake = openFakeHost(samples);
+		await through(fake, install, samples.v2.archive);
+		await add(fake, samples.v2.archive, RED);
+		await through(fake, upgrade, samples.v1.archive, { permits: { named: await permit() } });
+		expect(fake.kernel.running()).toEqual([`flow-dissector ${BLUE} 1.0.0`, `flow-dissector ${RED} 1.1.0`]);
+		expect(floorOf(fake)).toBe("1.1.0");
+	});
+});
+
 describe("without one", () => {
 	test("the refusal names both ways where this host ran the version", async () => {
 		using fake = openFakeHost(samples);
@@ -136,6 +194,14 @@ describe("attacks", () => {
 			"PERMIT_EXPIRED",
 			await permit({ issued: "2026-11-01T00:00:00Z", expires: "2026-11-23T10:00:00Z" }),
 		);
+	});
+
+	test("clock set back to revive an expired permit", async () => {
+		using fake = await onTwo();
+		const mark = { ...EMPTY_MARK, time: "2026-11-24T10:00:00.000Z" };
+		await fake.locked((lock) => writeMark(lock, mark));
+		expect(fake.host.now().toISOString()).toBe("2026-11-23T10:00:00.000Z");
+		await refuses("PERMIT_EXPIRED", await permit(), fake);
 	});
 
 	test("replay of a permit for another name that the same publisher signs", async () => {

@@ -7,6 +7,7 @@ import { codeOf, HostError } from "./errors.ts";
 import { currentGeneration, generationNumbers, readPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import { publishersInForce } from "./publishers.ts";
+import { effectiveTime, readMark } from "./trust-state/mark.ts";
 
 /** The permits that a request brings; nothing about them is believed. */
 export interface OfferedPermits {
@@ -41,7 +42,8 @@ export async function permitFor(
 
 async function judge(host: Host, step: RollbackStep, envelope: DsseEnvelope): Promise<OpenedPermit> {
 	const permit = await openPermit(envelope, step.name, publishersInForce(host));
-	demandPermitted(permit, step, host.now());
+	// A clock that was set back does not bring an expired permit back.
+	demandPermitted(permit, step, effectiveTime(host, readMark(host)));
 	return permit;
 }
 

@@ -69,7 +69,7 @@ async function permitOf(
 ): Promise<OpenedPermit | undefined> {
 	const { name, version } = bundle.manifest;
 	const higher = versionsOf(others.filter((entry) => semver.gt(entry.bundle.version, version)));
-	const leaving = [...new Set([...higher, floorAbove(host, name, version) ?? []].flat())];
+	const leaving = [...new Set([...higher, ...[floorAbove(host, name, version) ?? []].flat()])];
 	if (leaving.length === 0) return undefined;
 	return permitFor(host, { name, leaving, to: { version, manifestSha256: bundle.manifestDigest } }, permits);
 }

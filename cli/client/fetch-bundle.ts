@@ -2,6 +2,7 @@
 // here; signatures by the host, on the bytes that it stores.
 
 import { openBundle } from "#bundle/bundle.ts";
+import type { OfferedPermits } from "#host/permit.ts";
 import type { IndexVersion } from "#registry/api/wire.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
@@ -16,6 +17,8 @@ export interface FetchedBundle {
 	readonly from: string;
 	/** It came through verified metadata, and so raises the floor of its name (host/trust-state/floors.ts). */
 	readonly raisesFloor: boolean;
+	/** What may let the host go to a lower version; where one version was named, those that the registry lists for it. */
+	readonly permits: OfferedPermits;
 }
 
 /** A request is a file when it looks like one: a .kfn suffix or a slash, which no bundle name has. */
@@ -28,7 +31,8 @@ export async function fetchBundle(
 	request: string,
 	registry: string | undefined,
 ): Promise<FetchedBundle> {
-	if (isFileRequest(request)) return { archive: await readInput(request), from: request, raisesFloor: false };
+	if (isFileRequest(request))
+		return { archive: await readInput(request), from: request, raisesFloor: false, permits: {} };
 	// A typing error is told before anybody is asked anything.
 	parseRequest(request);
 	return fetchVersion(context, await openTrustedSource(context, registry), request);
@@ -45,7 +49,9 @@ export async function fetchVersion(
 	context.onStep({ step: "downloading", detail: `${name} ${version.version}` });
 	const archive = await source.blob(version.sha256, version.size);
 	await demandIndexed(archive, name, version);
-	return { archive, from: source.description, raisesFloor: true };
+	// Only who names a version wants that one, lower or not; a range means "newer".
+	const permits = range === version.version ? { listed: await source.permits(name) } : {};
+	return { archive, from: source.description, raisesFloor: true, permits };
 }
 
 /** A lying index would otherwise choose the bundle: an old version, or another name that is trusted too. */

@@ -8,7 +8,9 @@ import { publishersOfSet, registryDocuments } from "#host/trust-state/documents.
 import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floors.ts";
 import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
 import type { IndexDocument } from "#registry/api/wire.ts";
+import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
+import { openPermit, permitOfValue } from "#signing/permit.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Context } from "../context.ts";
@@ -61,6 +63,23 @@ export class TrustedSource implements Source {
 			this.#archives.set(sha256, { path: `${name}/${name}-${version}.kfn`, name });
 		}
 		return index;
+	}
+
+	async permits(name: string): Promise<readonly DsseEnvelope[]> {
+		const { permits } = await this.index(name);
+		const map = publishersOfSet(this.#session.set) ?? { publishers: [] };
+		const sound: DsseEnvelope[] = [];
+		for (const value of permits) {
+			try {
+				const envelope = permitOfValue(value);
+				await openPermit(envelope, name, map);
+				sound.push(envelope);
+			} catch (error) {
+				// One that was attached to the index must not keep the others from serving.
+				if (!(error instanceof SigningError)) throw error;
+			}
+		}
+		return sound;
 	}
 
 	/** An archive that an index of this source named; the metadata must list it with the same digest and size. */

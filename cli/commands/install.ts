@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { registryFlag, scopeFlag } from "../flags.ts";
+import { permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Install extends KfnCommand {
 	static override summary = "Install a function: fetch, verify, preflight, attach";
@@ -27,6 +27,7 @@ export class Install extends KfnCommand {
 			description: "take the bundle's defaults for every parameter that --set does not name",
 		}),
 		registry: registryFlag(),
+		permit: permitFlag(),
 	};
 
 	protected async perform(): Promise<Output> {
@@ -38,6 +39,7 @@ export class Install extends KfnCommand {
 			set: flags.set,
 			reset: flags.reset,
 			registry: flags.registry,
+			permit: flags.permit,
 		});
 	}
 }

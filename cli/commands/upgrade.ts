@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { registryFlag, scopeFlag } from "../flags.ts";
+import { permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Upgrade extends KfnCommand {
 	static override summary = "Swap to a newer version on the live host, or by permit to an older one";
@@ -12,9 +12,10 @@ export class Upgrade extends KfnCommand {
 	static override flags = {
 		scope: scopeFlag(),
 		registry: registryFlag(),
-		permit: Flags.string({
-			helpValue: "FILE",
-			description: "rollback permit of the publisher, for going to a lower version",
+		permit: permitFlag(),
+		"allow-permit": Flags.boolean({
+			description:
+				"leave a version that was yanked for an older one, where the registry lists a permit for it",
 		}),
 	};
 
@@ -26,6 +27,7 @@ export class Upgrade extends KfnCommand {
 			scope: flags.scope,
 			registry: flags.registry,
 			permit: flags.permit,
+			allowPermit: flags["allow-permit"],
 		});
 	}
 }

@@ -10,6 +10,7 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
+import { readPermit } from "./permit.ts";
 
 export async function install(
 	context: Context,
@@ -21,9 +22,12 @@ export async function install(
 		set: readonly string[];
 		/** Parameters that are not set go back to their defaults. */
 		reset: boolean;
+		/** File of a rollback permit, for a version below what this host had before. */
+		permit: string | undefined;
 	},
 ): Promise<Output> {
-	const { archive, raisesFloor } = await fetchBundle(context, input.request, input.registry);
+	const named = input.permit === undefined ? undefined : await readPermit(input.permit);
+	const { archive, raisesFloor, permits } = await fetchBundle(context, input.request, input.registry);
 	const config = input.set.length === 0 ? {} : parseConfigWords(await declaredBy(archive), input.set);
 	const report = await withLock(openContextHost(context), "install", (lock) =>
 		installBundle(lock, {
@@ -31,6 +35,7 @@ export async function install(
 			config,
 			reset: input.reset,
 			raisesFloor,
+			permits: { ...permits, named },
 			...(input.scope === undefined ? {} : { scope: input.scope }),
 			onStep: context.onStep,
 		}),

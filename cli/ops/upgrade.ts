@@ -2,12 +2,15 @@
 // let one bundle's failure keep the others from their fixes.
 
 import { gt } from "semver";
+import { HostError } from "#host/errors.ts";
 import { type ListedFunction, list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
 import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
-import { fetchBundle, fetchVersion } from "../client/fetch-bundle.ts";
-import { selectVersion } from "../client/select.ts";
+import type { IndexDocument } from "#registry/api/wire.ts";
+import type { DsseEnvelope } from "#signing/envelope.ts";
+import { type FetchedBundle, fetchBundle, fetchVersion, isFileRequest } from "../client/fetch-bundle.ts";
+import { parseRequest, selectVersion } from "../client/select.ts";
 import type { Source } from "../client/source.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
@@ -23,6 +26,8 @@ export interface UpgradeInput {
 	readonly registry: string | undefined;
 	/** File of a rollback permit, which lets one named version be lower than the active one. */
 	readonly permit: string | undefined;
+	/** Without a named version: leave one that was yanked for an older one, where the registry lists a permit for the step. */
+	readonly allowPermit: boolean;
 }
 
 /** A bundle that could not be taken to its newest version; what ran, runs. */
@@ -44,10 +49,54 @@ export async function upgrade(context: Context, input: UpgradeInput): Promise<Ou
 		});
 	}
 	if (request === undefined) return upgradeAll(context, input);
-	const { archive, raisesFloor } = await fetchBundle(context, request, input.registry);
-	return changeOutput(
-		await upgradeOne(context, { bundle: archive, scope, permits: { named: permit }, raisesFloor }),
+	if (!isFileRequest(request)) {
+		const source = await openTrustedSource(context, input.registry);
+		const followed = input.allowPermit ? await followPermit(context, source, request, scope) : undefined;
+		if (followed !== undefined) return changeOutput(followed);
+		return upgradeTo(context, await fetchVersion(context, source, request), { scope, permit });
+	}
+	return upgradeTo(context, await fetchBundle(context, request, input.registry), { scope, permit });
+}
+
+async function upgradeTo(
+	context: Context,
+	{ archive: bundle, raisesFloor, permits }: FetchedBundle,
+	{ scope, permit: named }: { scope: string | undefined; permit: DsseEnvelope | undefined },
+): Promise<Output> {
+	const request = { bundle, scope, raisesFloor, permits: { ...permits, named } };
+	return changeOutput(await upgradeOne(context, request));
+}
+
+/** Undefined where the request is not about leaving a yanked version: then it is an upgrade like any other. */
+async function followPermit(
+	context: Context,
+	source: Source,
+	request: string,
+	scope: string | undefined,
+): Promise<ChangeReport | undefined> {
+	const { name, range } = parseRequest(request);
+	const active = list(openContextHost(context)).installed.filter(
+		(entry) => entry.bundle === name && (scope === undefined || entry.scope === scope),
 	);
+	const index = await source.index(name);
+	const newest = selectVersion(index, range);
+	const left = active.filter(({ version }) => gt(version, newest.version));
+	if (left.length === 0 || !left.every(({ version }) => isYanked(index, version))) return undefined;
+	return stepDown(context, source, { name, version: newest.version, scope });
+}
+
+/** By a permit that the index lists; errors of host/permit.ts where none serves. */
+async function stepDown(
+	context: Context,
+	source: Source,
+	{ name, version, scope }: { name: string; version: string; scope: string | undefined },
+): Promise<ChangeReport> {
+	const { archive, raisesFloor, permits } = await fetchVersion(context, source, `${name}@${version}`);
+	return upgradeOne(context, { bundle: archive, scope, raisesFloor, permits });
+}
+
+function isYanked({ versions }: IndexDocument, version: string): boolean {
+	return versions.some((listed) => listed.version === version && listed.yanked !== null);
 }
 
 function upgradeOne(context: Context, request: Omit<UpgradeRequest, "onStep">): Promise<ChangeReport> {
@@ -65,7 +114,7 @@ async function upgradeAll(context: Context, input: UpgradeInput): Promise<Output
 	const failures: UpgradeFailure[] = [];
 	for (const active of installed) {
 		try {
-			const report = await upgradeToNewest(context, source, active);
+			const report = await upgradeToNewest(context, source, active, input.allowPermit);
 			if (report !== undefined) changes.push(report);
 		} catch (error) {
 			// Ctrl-C ends the command, not only the download that it hit.
@@ -81,11 +130,28 @@ async function upgradeToNewest(
 	context: Context,
 	source: Source,
 	{ bundle: name, version, scope }: ListedFunction,
+	allowPermit: boolean,
 ): Promise<ChangeReport | undefined> {
-	const newest = selectVersion(await source.index(name), "*");
+	const index = await source.index(name);
+	const newest = selectVersion(index, "*");
+	if (gt(version, newest.version) && isYanked(index, version)) {
+		if (allowPermit) return stepDown(context, source, { name, version: newest.version, scope });
+		throw withdrawn(name, version, newest.version);
+	}
 	if (!gt(newest.version, version)) return undefined;
 	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${newest.version}`);
 	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
+}
+
+function withdrawn(name: string, version: string, newest: string): HostError {
+	return new HostError(
+		"HOST_DOWNGRADE",
+		`${name} ${version} was yanked, and the newest, ${newest}, is lower`,
+		{
+			hint: `kfn upgrade --allow-permit goes there if its publisher permits it; kfn rollback, if it ran here`,
+			details: { name, version, newest },
+		},
+	);
 }
 
 function failureOf({ bundle, version, scope }: ListedFunction, thrown: unknown): UpgradeFailure {

@@ -3,6 +3,7 @@
 import semver from "semver";
 import type { Bundle } from "#bundle/bundle.ts";
 import { SigningError } from "#signing/errors.ts";
+import { readCurrentPlan } from "../generations.ts";
 import type { Host } from "../host.ts";
 import type { HostLock } from "../lock.ts";
 import type { ChangeReport } from "../report.ts";
@@ -49,8 +50,21 @@ export function raiseFloor(lock: HostLock, { name, version }: { name: string; ve
 }
 
 /**
- * The report of a change that is committed, with the floor raised where it came through the registry. A floor that could not be
- * written is a warning: what is active holds a later upgrade up, too.
+ * Takes the floor down to what a permit has led to, or to the highest that is still active in another scope. Only once the step is
+ * committed: an interrupted one leaves a floor that is too high, which a later step up does not notice.
+ */
+function lowerFloor(lock: HostLock, { name, version }: { name: string; version: string }): void {
+	const mark = readMark(lock.host);
+	const before = mark.bundles[name] ?? UNKNOWN;
+	const active = readCurrentPlan(lock.host).functions.filter(({ bundle }) => bundle.name === name);
+	const floor = semver.rsort([version, ...active.map(({ bundle }) => bundle.version)])[0] ?? version;
+	if (before.floor === null || semver.compare(before.floor, floor) <= 0) return;
+	writeMark(lock, { ...mark, bundles: { ...mark.bundles, [name]: { ...before, floor } } });
+}
+
+/**
+ * The report of a change that is committed, with the floor lowered where a permit led down, and raised where it came through
+ * the registry. A floor that could not be written is a warning: what is active holds a later upgrade up, too.
  */
 export function floored(
 	lock: HostLock,
@@ -58,9 +72,9 @@ export function floored(
 	{ manifest }: Bundle,
 	report: ChangeReport,
 ): ChangeReport {
-	if (!raisesFloor) return report;
 	try {
-		raiseFloor(lock, manifest);
+		if (report.permit !== null) lowerFloor(lock, manifest);
+		if (raisesFloor) raiseFloor(lock, manifest);
 		return report;
 	} catch (error) {
 		const warning = `this host does not remember ${manifest.version} as its floor: ${(error as Error).message}`;
