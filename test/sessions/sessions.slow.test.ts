@@ -96,3 +96,16 @@ test("a mirror's session: copied, exported, imported by another host", async () 
 		files: { "1.root.json": rootBytes, token },
 	});
 });
+
+test("a key ceremony's session: machines of their own, publishers, a signer who leaves, new online keys", {
+	timeout: 600_000,
+}, async () => {
+	const root = temporary();
+	await runSession({
+		file: file("ceremony"),
+		cli: CLI,
+		masks: [...MASKS, { pattern: /\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}/g, name: "+[ID]+[KEY]" }],
+		env: { KFN_ROOT: root, KFN_PASSPHRASE: PASSPHRASE },
+		literals: { ROOT: root },
+	});
+});
