@@ -17,6 +17,7 @@ import { readTrustState } from "#host/trust-state/state.ts";
 import { paths } from "#registry/api/wire.ts";
 import { type TestBundle, testBundle } from "#registry/testing/bundles.ts";
 import { generateKeyPair } from "#signing/ed25519.ts";
+import { parsePublishers, serializePublishers } from "#signing/publishers.ts";
 import { binOf, bitLengthOf } from "#signing/tuf/bins.ts";
 import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { parseEnvelope, serializeEnvelope } from "#signing/tuf/metadata.ts";
@@ -446,6 +447,46 @@ async function listed(forger: Forger, mirror: LyingMirror, bundle: TestBundle): 
 		},
 	}));
 }
+
+describe("revoked publisher", () => {
+	/** The targets signers' next map: another key, and the old one revoked but for `manifests`. */
+	async function revoke({ mirror, forger }: Victim, manifests: readonly string[]): Promise<void> {
+		const { targets, documents } = registry.trust;
+		const [entry] = parsePublishers(documents["kfn/publishers.json"]).publishers;
+		const revoked = [{ key: entry!.keys[0]!, reason: "lost with a laptop", manifests }];
+		const next = { ...entry!, keys: [(await generateKeyPair()).publicKey], revoked };
+		const map = serializePublishers({ publishers: [next] });
+		const sha256 = createHash("sha256").update(map).digest("hex");
+		mirror.lie(paths.target("kfn/publishers.json", sha256).slice(1), map);
+		const file = { length: map.byteLength, hashes: { sha256 } };
+		const signed = await forge(await forger.file("1.targets.json"), "targets", targets, (before) => ({
+			...before,
+			version: 2,
+			targets: { ...before.targets, "kfn/publishers.json": file },
+		}));
+		mirror.lie("v1/metadata/2.targets.json", signed);
+		await forger.snapshot((before) => ({
+			...before,
+			meta: { ...before.meta, "targets.json": { version: 2 } },
+		}));
+	}
+
+	test("what its key signed is refused on a host that read it before, unless the map lists it", async () => {
+		const world = await victim();
+		const before = await world.open();
+		const { sha256, size, manifestSha256 } = (await before.index("sample")).versions[0]!;
+		await before.blob(sha256, size);
+		await revoke(world, []);
+		const after = await world.open();
+		await after.index("sample");
+		expect(await code(after.blob(sha256, size))).toBe("SIGNATURE_REVOKED_KEY");
+		const other = await victim();
+		await revoke(other, [manifestSha256]);
+		const kept = await other.open();
+		await kept.index("sample");
+		expect(Buffer.from(await kept.blob(sha256, size))).toEqual(Buffer.from(bundles[1]!.archive));
+	});
+});
 
 test("two updates at once, in two real processes: each ends well or is told who holds the host, and one whole set stands", async () => {
 	const { host } = await victim();
