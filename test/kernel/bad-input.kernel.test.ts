@@ -250,9 +250,10 @@ describe("while 1.0.0 is active", () => {
 		await skipUnlessKernel(context);
 		const scope = await (async () => {
 			await using netns = await openNamespace("vanish");
+			// Not 1.0.0, which a rollback left running elsewhere: an upgrade has raised the floor above it.
 			const { code, stderr } = await world.kfn(
 				"install",
-				"flow-dissector@1.0.0",
+				"flow-dissector@1.0.1",
 				"--scope",
 				`netns:${netns.path}`,
 			);
