@@ -8,17 +8,26 @@ import { runSession } from "../harness/session.ts";
 import { CLI, MASKS, PASSPHRASE } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
-test("an operator's session", async (context) => {
+/** A session is some twenty starts of the command line, on a machine that may be busy. */
+const SLOW = { timeout: 300_000 };
+
+test("an operator's session", SLOW, async (context) => {
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("session", { pinned: false });
 	await session(world, "host", ["1.root.json", "publisher.key.pub", "gre.pcap", "flow-dissector-1.0.0.kfn"]);
 });
 
-test("a step down by the publisher's permit, with the real loader", async (context) => {
+test("a step down by the publisher's permit, with the real loader", SLOW, async (context) => {
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("permit");
 	const bundles = ["flow-dissector-1.0.0.kfn", "flow-dissector-1.0.1.kfn"];
 	await session(world, "permit", ["publisher.key", "publisher.key.pub", ...bundles]);
+});
+
+test("a fleet follows the published permit away from a yanked version", SLOW, async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("fleet");
+	await session(world, "permit-fleet", ["publisher.key", "publisher.key.pub"]);
 });
 
 async function session(world: HostWorld, golden: string, files: readonly string[]): Promise<void> {
@@ -34,6 +43,7 @@ async function session(world: HostWorld, golden: string, files: readonly string[
 			KFN_ROOT: world.root.path,
 			KFN_REGISTRY: world.registry,
 			KFN_PASSPHRASE: PASSPHRASE,
+			KFN_TOKEN: world.env["KFN_TOKEN"] ?? "",
 			SCOPE: world.scope,
 		},
 		literals: { ROOT: world.root.path, SCOPE: world.scope },
