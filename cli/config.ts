@@ -8,6 +8,7 @@ type Plugin = Interfaces.Plugin;
 
 const TOPICS = {
 	key: { description: "Publisher keys" },
+	log: { description: "The registry's transparency log" },
 	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },
 	"registry:publisher": { description: "Who may publish what through a registry" },

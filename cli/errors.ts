@@ -23,6 +23,7 @@ export const CLI_ERRORS = {
 		means: "the registry or mirror does not have a file that its own metadata names",
 	},
 	CLI_MIRROR_BUSY: { exit: 1, means: "another kfn is writing into this mirror" },
+	CLI_NO_LOG: { exit: 1, means: "the registry keeps no transparency log, or this host has not seen it" },
 	CLI_IMPORT_BASE_MISSING: {
 		exit: 1,
 		means: "an export holds only what came after another one, which was not imported here",

@@ -9,6 +9,9 @@ import { Install } from "./install.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
+import { LogProve } from "./log/prove.ts";
+import { LogShow } from "./log/show.ts";
+import { LogVerify } from "./log/verify.ts";
 import { Mirror } from "./mirror.ts";
 import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
@@ -55,6 +58,9 @@ export const COMMANDS = {
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,
+	"log:prove": LogProve,
+	"log:show": LogShow,
+	"log:verify": LogVerify,
 	mirror: Mirror,
 	"permit:create": PermitCreate,
 	"permit:publish": PermitPublish,

@@ -9,11 +9,19 @@ export class Verify extends KfnCommand {
 	};
 	static override flags = {
 		rebuild: Flags.boolean({ description: "also compile the shipped source again and compare" }),
+		proof: Flags.string({
+			description: "also check, offline, that the registry logged it: a .tlog-proof file (kfn log prove)",
+			helpValue: "FILE",
+		}),
 	};
 
 	protected async perform(): Promise<Output> {
 		const { args, flags } = await this.parse(Verify);
 		const { verify } = await import("#cli/ops/verify.ts");
-		return verify(this.context(flags), { file: args.bundle, rebuild: flags.rebuild });
+		return verify(this.context(flags), {
+			file: args.bundle,
+			rebuild: flags.rebuild,
+			proof: flags.proof,
+		});
 	}
 }

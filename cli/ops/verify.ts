@@ -13,13 +13,15 @@ import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
 import { openContextHost } from "../open-host.ts";
+import { verifyProof } from "./verify-proof.ts";
 
 export async function verify(
 	context: Context,
-	input: { file: string | undefined; rebuild: boolean },
+	input: { file: string | undefined; rebuild: boolean; proof: string | undefined },
 ): Promise<Output> {
 	if (input.file === undefined) {
 		if (input.rebuild) throw new CliError("CLI_USAGE", "--rebuild wants a bundle file");
+		if (input.proof !== undefined) throw new CliError("CLI_USAGE", "--proof wants a bundle file");
 		return verifyInstalled(context);
 	}
 	const bundle = await openBundle(await readInput(input.file));
@@ -27,6 +29,7 @@ export async function verify(
 	const publishers = publishersInForce(openContextHost(context));
 	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisherFor(publishers, manifest.name));
 	const signatures = parseSignatureFile(bundle.signatureBytes).map(({ keyid }) => keyid);
+	const logged = input.proof === undefined ? null : await verifyProof(context, bundle, input.proof);
 	const rebuilt = input.rebuild ? await rebuild(bundle) : null;
 	const document = {
 		name: manifest.name,
@@ -37,11 +40,13 @@ export async function verify(
 		signatures,
 		files: manifest.files.length,
 		rebuilt,
+		logged,
 	};
+	const inLog = logged === null ? "" : `\nlogged at ${logged.at}: entry ${logged.index} of ${logged.origin}`;
 	const proof = rebuilt === null ? "" : `\nrebuilt with ${rebuilt.compiler}: the same instructions`;
 	return {
 		json: document,
-		text: `${manifest.name} ${manifest.version}: ${document.files} files as signed by ${signatures.join(", ")}${proof}`,
+		text: `${manifest.name} ${manifest.version}: ${document.files} files as signed by ${signatures.join(", ")}${inLog}${proof}`,
 	};
 }
 
