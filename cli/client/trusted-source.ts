@@ -1,17 +1,20 @@
 // The registry as a Source whose every byte hangs on verified metadata (design §4, lock 2). Refuses what TUF refuses, an index
-// that has forgotten a version, and a bundle that the registry's own map of publishers does not allow.
+// that has forgotten a version, a bundle that the registry's own map of publishers does not allow, and one outside its log.
 import { openBundle } from "#bundle/bundle.ts";
 import { codeOf } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
 import { withLock } from "#host/lock.ts";
-import { publishersOfSet, registryDocuments } from "#host/trust-state/documents.ts";
+import { publishersOfSet } from "#host/trust-state/documents.ts";
 import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floors.ts";
+import { demandLogged, loggedDocuments } from "#host/trust-state/log.ts";
 import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
-import type { IndexDocument } from "#registry/api/wire.ts";
+import type { TrustSet } from "#host/trust-state/set.ts";
+import type { IndexDocument, IndexVersion } from "#registry/api/wire.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { openPermit, permitOfValue } from "#signing/permit.ts";
 import { publisherFor } from "#signing/publishers.ts";
+import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
@@ -33,22 +36,30 @@ export async function trustedSource(host: Host, reader: RegistryReader): Promise
 	const session = await openTrustSession(host, {
 		fetch: reader.fetch,
 		policy: "ed25519",
-		companions: registryDocuments,
+		companions: loggedDocuments(reader.fetch),
 	});
-	return new TrustedSource(host, reader.base, session);
+	return new TrustedSource(host, reader, session);
 }
 
 export class TrustedSource implements Source {
 	readonly description: string;
 	readonly #host: Host;
 	readonly #session: TrustSession;
-	/** Target paths of the archives that an index named, by digest. */
-	readonly #archives = new Map<string, { readonly path: string; readonly name: string }>();
+	/** As the registry's files are fetched; nothing that comes is believed by itself. */
+	readonly fetch: FetchFile;
+	/** Where the archives are that an index named, by digest. */
+	readonly #archives = new Map<string, { readonly name: string; readonly indexed: IndexVersion }>();
 
-	constructor(host: Host, description: string, session: TrustSession) {
+	constructor(host: Host, reader: RegistryReader, session: TrustSession) {
 		this.#host = host;
-		this.description = description;
+		this.description = reader.base;
+		this.fetch = reader.fetch;
 		this.#session = session;
+	}
+
+	/** What this host trusts now: metadata, documents, checkpoint. */
+	get set(): TrustSet {
+		return this.#session.set;
 	}
 
 	async index(name: string): Promise<IndexDocument> {
@@ -59,9 +70,7 @@ export class TrustedSource implements Source {
 		if (isNewlySeen(this.#host, name, versions)) {
 			await withLock(this.#host, "trust refresh", (lock) => noteSeen(lock, name, versions));
 		}
-		for (const { version, sha256 } of index.versions) {
-			this.#archives.set(sha256, { path: `${name}/${name}-${version}.kfn`, name });
-		}
+		for (const indexed of index.versions) this.#archives.set(indexed.sha256, { name, indexed });
 		return index;
 	}
 
@@ -82,26 +91,25 @@ export class TrustedSource implements Source {
 		return sound;
 	}
 
-	/** An archive that an index of this source named; the metadata must list it with the same digest and size. */
+	/** An archive that an index of this source named: listed by the metadata with the same digest and size, and logged. */
 	async blob(digest: string, size: number): Promise<Uint8Array> {
 		const archive = this.#archives.get(digest);
 		if (archive === undefined) throw new Error(`no index of this source names ${digest}`);
-		const target = await this.#session.find(archive.path);
+		const { name, indexed } = archive;
+		const path = `${name}/${name}-${indexed.version}.kfn`;
+		const target = await this.#session.find(path);
 		if (target.hashes["sha256"] !== digest || target.length !== size) {
-			throw new SigningError(
-				"TRUST_MISMATCH",
-				`index and metadata name different bytes for ${archive.path}`,
-				{
-					hint: "nothing was installed; the registry is broken or lying",
-					details: {
-						index: { digest, size },
-						metadata: { digest: target.hashes["sha256"], size: target.length },
-					},
+			throw new SigningError("TRUST_MISMATCH", `index and metadata name different bytes for ${path}`, {
+				hint: "nothing was installed; the registry is broken or lying",
+				details: {
+					index: { digest, size },
+					metadata: { digest: target.hashes["sha256"], size: target.length },
 				},
-			);
+			});
 		}
+		await demandLogged(this.set, this.fetch, { name, indexed });
 		const bytes = await this.#session.download(target);
-		await this.#demandAuthorised(bytes, archive.name);
+		await this.#demandAuthorised(bytes, name);
 		return bytes;
 	}
 

@@ -1,7 +1,7 @@
 // kfn trust root, kfn trust recover: the registry's root that this host has pinned, and starting again from it. Refuses to take
 // a root that nobody vouched for: a file that the operator names, or a fingerprint.
 import { withLock } from "#host/lock.ts";
-import { registryDocuments } from "#host/trust-state/documents.ts";
+import { loggedDocuments } from "#host/trust-state/log.ts";
 import { readPin } from "#host/trust-state/pin.ts";
 import { fetchRootOf, pinRoot, recoverTrust } from "#host/trust-state/pinning.ts";
 import { trustStatus } from "#host/trust-state/report.ts";
@@ -80,7 +80,7 @@ export async function trustRecover(
 ): Promise<Output> {
 	const { fetch } = await openRegistryReader(context, input.registry);
 	const host = openContextHost(context);
-	await recoverTrust(host, { fetch, policy: "ed25519", companions: registryDocuments });
+	await recoverTrust(host, { fetch, policy: "ed25519", companions: loggedDocuments(fetch) });
 	const status = trustStatus(host);
 	return { json: { trust: status }, text: trustText(status) };
 }
