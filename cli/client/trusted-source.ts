@@ -107,9 +107,9 @@ export class TrustedSource implements Source {
 				},
 			});
 		}
-		await demandLogged(this.set, this.fetch, { name, indexed });
 		const bytes = await this.#session.download(target);
 		await this.#demandAuthorised(bytes, name);
+		await demandLogged(this.set, this.fetch, { name, indexed });
 		return bytes;
 	}
 

@@ -79,6 +79,7 @@ async function everything(): Promise<Map<string, Uint8Array>> {
 			await take(paths.target(path, hashes.sha256).slice(1));
 		}
 	}
+	await take("v1/log/checkpoint");
 	return files;
 }
 
