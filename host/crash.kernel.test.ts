@@ -9,7 +9,7 @@ import { run } from "#test/harness/command.ts";
 import { skipUnlessKernel } from "#test/harness/feature.ts";
 import { type HostCommand, hostOf, runCommand } from "#test/harness/host-child.ts";
 import {
-	bundleHostChild,
+	bundleChild,
 	type CrashCase,
 	type CrashRoot,
 	inParallel,
@@ -48,7 +48,7 @@ beforeAll(async () => {
 	folder = mkdtempSync(join(tmpdir(), "kfn-crash-"));
 	samples = await makeSamples();
 	for (const sample of [samples.v1, samples.v2]) writeFileSync(archiveOf(sample.version), sample.archive);
-	child = await bundleHostChild();
+	child = await bundleChild("host-child");
 	if (process.getuid?.() !== 0) return;
 	namespace = await openNamespace("host-crash");
 	scope = `netns:${namespace.path}`;

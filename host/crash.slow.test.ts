@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FakeKernel, fakeLoader, fakeNamespaces } from "#test/harness/fake-kfn-load.ts";
 import type { HostCommand } from "#test/harness/host-child.ts";
 import {
-	bundleHostChild,
+	bundleChild,
 	type CrashCase,
 	type CrashRoot,
 	failAt,
@@ -35,7 +35,7 @@ beforeAll(async () => {
 	folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "kfn-crash-"));
 	samples = await makeSamples();
 	for (const sample of [samples.v1, samples.v2]) writeFileSync(archiveOf(sample.version), sample.archive);
-	child = await bundleHostChild();
+	child = await bundleChild("host-child");
 	await makeTemplates();
 });
 

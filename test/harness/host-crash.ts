@@ -100,12 +100,12 @@ export async function failAt(
 	await repeat(sound, test);
 }
 
-/** Bundles host-child.ts into one file, which starts four times as fast; removed when this process ends. */
-export async function bundleHostChild(): Promise<string> {
-	const outfile = join(TOP, `build/test/host-child-${process.pid}.mjs`);
+/** Bundles a child of this folder into one file, which starts four times as fast; removed when this process ends. */
+export async function bundleChild(name: "host-child" | "trust-child"): Promise<string> {
+	const outfile = join(TOP, `build/test/${name}-${process.pid}.mjs`);
 	mkdirSync(join(TOP, "build/test"), { recursive: true });
-	registerUndo("bundled host child", () => rmSync(outfile, { force: true }));
-	const input = join(import.meta.dirname, "host-child.ts");
+	registerUndo(`bundled ${name}`, () => rmSync(outfile, { force: true }));
+	const input = join(import.meta.dirname, `${name}.ts`);
 	await using bundle = await rolldown({ input, platform: "node", logLevel: "warn" });
 	await bundle.write({ file: outfile, format: "esm", codeSplitting: false });
 	return outfile;
