@@ -8,8 +8,6 @@ import { listNamesRoute } from "./routes/list-names.ts";
 import { cosignRoute, readLogRoutes } from "./routes/log.ts";
 import { publishRoute } from "./routes/publish.ts";
 import { publishPermitRoute } from "./routes/publish-permit.ts";
-import { readBlobRoute } from "./routes/read-blob.ts";
-import { readIndexRoute } from "./routes/read-index.ts";
 import { readMetadataRoute } from "./routes/read-metadata.ts";
 import { readTargetRoute } from "./routes/read-target.ts";
 import { errorDocument } from "./routes/route.ts";
@@ -100,8 +98,6 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	listNamesRoute(app, registry);
 	readMetadataRoute(app, registry);
 	readTargetRoute(app, registry);
-	readIndexRoute(app, registry);
-	readBlobRoute(app, registry);
 	readLogRoutes(app, registry);
 	// In scopes of their own, since they take bodies of different types.
 	app.register(async (scope) => publishRoute(scope, registry));

@@ -45,8 +45,8 @@ describe("path traversal", () => {
 	test.each(escapes)("in a name, on every path: %j", async (name) => {
 		const before = readdirSync(server.dataDir, { recursive: true }).sort();
 		const targets = [
-			`GET /v1/index/${name}.json`,
-			`GET /v1/blobs/sha256/${name}`,
+			`GET /v1/metadata/${name}.json`,
+			`GET /v1/targets/${name}/${name}`,
 			`POST /v1/bundles/${name}/1.0.0/yank`,
 			`PUT /v1/bundles/${name}/1.0.0`,
 			`PUT /v1/bundles/sample/${name}`,
@@ -134,7 +134,7 @@ describe("slowloris", () => {
 	test("headers that never end: 408 and closed", async () => {
 		await using slow = await TestServer.start({ timeLimits: { ...limits, idle: 5_000 } });
 		const connection = await RawConnection.open(slow.url);
-		connection.send("GET /v1/index/sample.json HTTP/1.1", "host: x", "x-slow: ");
+		connection.send("GET /v1/metadata/timestamp.json HTTP/1.1", "host: x", "x-slow: ");
 		expect(await connection.closed).toMatch(/^HTTP\/1\.1 408 .*REGISTRY_REQUEST_TIMEOUT/s);
 	});
 
@@ -222,7 +222,7 @@ test.each([
 	["a%e2%80%aeb", 400],
 	["a%0d%0aset-cookie:x", 404],
 ])("log injection: control characters of a name stand in no answer: %s", async (name, status) => {
-	const lines = [`GET /v1/index/${name}.json HTTP/1.1`, "host: x", "connection: close"];
+	const lines = [`GET /v1/metadata/${name}.json HTTP/1.1`, "host: x", "connection: close"];
 	const answer = await rawExchange(server.url, head(...lines));
 	expect(answer.status).toBe(status);
 	const text = Object.values((answer.body as { error: Record<string, string> }).error).join("");

@@ -84,6 +84,14 @@ test("every answer of the page is the server's", async () => {
 	}
 });
 
+test("the page's index is what the registry lists", async () => {
+	await using server = await TestServer.start();
+	await server.publish(await testBundle(), await server.token());
+	const shown = JSON.parse(/```json index\n(.*?)```/s.exec(page)?.[1] ?? "");
+	const anywhere = (value: unknown) => JSON.stringify(masked(value)).replace(/"log":\{"index":\d+\}/, "");
+	expect(anywhere(await server.index("sample"))).toEqual(anywhere(shown));
+});
+
 test("the page shows every operation", () => {
 	const shown = readSession().map(({ method, path }) => `${method} ${path.split("?")[0]}`);
 	for (const [name, { method, path }] of Object.entries(OPERATIONS)) {

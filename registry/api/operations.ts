@@ -80,18 +80,6 @@ export const OPERATIONS = {
 			"REGISTRY_BUSY",
 		],
 	},
-	readIndex: {
-		method: "GET",
-		path: "/v1/index/{name}.json",
-		success: [200, 304],
-		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND"],
-	},
-	readBlob: {
-		method: "GET",
-		path: "/v1/blobs/sha256/{sha256}",
-		success: [200, 304],
-		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_BLOB_CORRUPT"],
-	},
 	publish: {
 		method: "PUT",
 		path: "/v1/bundles/{name}/{version}",

@@ -54,7 +54,7 @@ export interface IndexVersion {
 	readonly log: null | { readonly index: number };
 }
 
-/** `GET /v1/index/NAME.json`: every version of a bundle, newest first by semver. */
+/** The target `NAME/index.json`: every version of a bundle, newest first by semver. */
 export interface IndexDocument {
 	readonly schema: "kfn.index/1";
 	readonly name: string;
@@ -138,14 +138,12 @@ export const paths = {
 		const [folder = "", base = ""] = path.split("/");
 		return `/v1/targets/${encodeURIComponent(folder)}/${encodeURIComponent(sha256)}.${encodeURIComponent(base)}`;
 	},
-	index: (name: string): string => `/v1/index/${encodeURIComponent(name)}.json`,
 	names: (page: { after?: string; limit?: number } = {}): string => {
 		const query = new URLSearchParams();
 		if (page.after !== undefined) query.set("after", page.after);
 		if (page.limit !== undefined) query.set("limit", String(page.limit));
 		return query.size === 0 ? "/v1/names.json" : `/v1/names.json?${query}`;
 	},
-	blob: (sha256: string): string => `/v1/blobs/sha256/${encodeURIComponent(sha256)}`,
 	bundle: (name: string, version: string): string =>
 		`/v1/bundles/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
 	permit: (name: string, id: string): string =>

@@ -17,7 +17,6 @@ import { keyringOf } from "../trust/online-keys.ts";
 import { authorizeWrite } from "./authorize.ts";
 import { Metrics } from "./metrics.ts";
 import { publish } from "./publish.ts";
-import { readIndex } from "./read-index.ts";
 import type { RegistryContext } from "./registry-context.ts";
 import { createToken } from "./tokens.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -211,7 +210,7 @@ test.each(faults)("write $write $mode: consistent at once, and a retry succeeds"
 	expect((await upload(token)).created).toBe(false);
 	await expectConsistent();
 	await registry.blobs.removeUnfinished();
-	expect((await readIndex(registry, bundle.name)).versions).toHaveLength(1);
+	expect((await signedState()).index?.versions).toHaveLength(1);
 	expect(filesBelow(join(folder, "blobs/sha256"))).toEqual([bundle.sha256]);
 	expect(readdirSync(join(folder, "blobs/incoming"))).toEqual([]);
 });
@@ -231,8 +230,8 @@ test.each(faults)(
 			(error: { code?: string }) => error.code,
 		);
 		expect(outcome).toBe(visible === undefined ? "published" : "REGISTRY_VERSION_EXISTS");
-		const { versions } = await readIndex(registry, bundle.name);
-		expect(versions.map((version) => version.sha256)).toEqual([visible?.sha256 ?? other.sha256]);
+		const { index } = await signedState();
+		expect(index?.versions.map((version) => version.sha256)).toEqual([visible?.sha256 ?? other.sha256]);
 	},
 );
 

@@ -14,7 +14,7 @@ import {
 import { parseLogEntry } from "#signing/log/entry.ts";
 import { newPermit, type Permit } from "#signing/permit.ts";
 import { serializePublishers } from "#signing/publishers.ts";
-import { type IndexDocument, PERMIT_MEDIA_TYPE, paths } from "../api/wire.ts";
+import { PERMIT_MEDIA_TYPE, paths } from "../api/wire.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { type Answer, TestServer } from "../testing/server.ts";
@@ -51,7 +51,8 @@ beforeEach(() => {
 	now = new Date("2026-11-28T12:00:00.000Z");
 });
 
-const indexOf = async (name: string) => (await server.request(paths.index(name))).json as IndexDocument;
+const indexOf = async (name: string) =>
+	(await server.index(name)) ?? expect.unreachable(`no index of ${name}`);
 const listed = async () => (await indexOf("sample")).permits;
 
 async function permit(changes: Partial<Permit> = {}, signers: readonly SecretKey[] = [publisher]) {

@@ -16,7 +16,7 @@ import {
 import type { RegistryEvent } from "../ops/registry-context.ts";
 import type { TokenVerb } from "../ports/metadata-store.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "../serve.ts";
-import { checkAnswer } from "./api-check.ts";
+import { checkAnswer, validatorOf } from "./api-check.ts";
 import type { TestBundle } from "./bundles.ts";
 import { initialiseTestTrust, type TestTrust, type TestTrustOptions } from "./trust.ts";
 
@@ -127,6 +127,7 @@ export class TestServer implements AsyncDisposable {
 		if (path === undefined) return undefined;
 		const answer = await this.request(path, { token });
 		if (answer.status !== 200) throw new Error(`${path}: ${answer.code}`);
+		if (!validatorOf("Index")(answer.json)) throw new Error(`${path}: not an Index`);
 		return answer.json as IndexDocument;
 	}
 

@@ -21,7 +21,7 @@ describe("a test registry", () => {
 	it("hands out a token that lets one in", async () => {
 		await using registry = await openTestRegistry({ private: true });
 		const read = (headers: Record<string, string>) =>
-			fetch(`${registry.url}/v1/index/none.json`, { headers });
+			fetch(`${registry.url}/v1/metadata/9.root.json`, { headers });
 		expect((await read({})).status).toBe(401);
 		expect((await read({ authorization: `Bearer ${registry.token}` })).status).toBe(404);
 	});
