@@ -216,13 +216,14 @@ test("duplicate publish race of the same bytes: one 201, the others 200", async 
 	expect(answers.map((answer) => answer.status).sort()).toEqual([...Array(11).fill(200), 201]);
 });
 
-test.each([
-	["%1b%5b2J", 400],
-	["%c2%9b2J", 400],
-	["a%e2%80%aeb", 400],
-	["a%0d%0aset-cookie:x", 404],
-])("log injection: control characters of a name stand in no answer: %s", async (name, status) => {
-	const lines = [`GET /v1/metadata/${name}.json HTTP/1.1`, "host: x", "connection: close"];
+const CONTROLS = ["%1b%5b2J", "%c2%9b2J", "a%e2%80%aeb", "a%0d%0aset-cookie:x"];
+test.each(
+	CONTROLS.flatMap((name) => [
+		[`/v1/metadata/${name}.json`, 404],
+		[`/v1/targets/${name}/${"0".repeat(64)}.index.json`, 400],
+	]),
+)("log injection: control characters of a name stand in no answer: %s", async (path, status) => {
+	const lines = [`GET ${path} HTTP/1.1`, "host: x", "connection: close"];
 	const answer = await rawExchange(server.url, head(...lines));
 	expect(answer.status).toBe(status);
 	const text = Object.values((answer.body as { error: Record<string, string> }).error).join("");

@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ run(report: (row: BenchRow) => voi
 	install: () => import("./install.ts"),
 	swap: () => import("./swap.ts"),
 	dissector: () => import("./dissector.ts"),
+	trust: () => import("./trust.ts"),
 };
 
 function show(row: BenchRow, json: boolean): void {
