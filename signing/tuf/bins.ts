@@ -5,7 +5,7 @@ import type { SuccinctRoles } from "./metadata.ts";
 
 type BinShape = Pick<SuccinctRoles, "bit_length" | "name_prefix">;
 
-/** How many bins a new registry has (docs/decisions/0005-hashed-bins.md). */
+/** How many bins a new registry has (docs/decisions/0006-hashed-bins.md). */
 export const DEFAULT_BINS = 256;
 
 /** The bit length for `count` bins, 2 to 1024. */
