@@ -58,7 +58,7 @@ test("what the function or its program does not take is refused, and nothing is 
 			(error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
 		);
 	// The list fits its type, but the program has places for four.
-	expect(await code({ vxlan_ports: [1, 2, 3, 4, 5] })).toBe("LOAD_UNSUPPORTED_CONFIG");
+	expect(await code({ vxlan_ports: [1, 2, 3, 4, 5] })).toBe("BUNDLE_CONFIG_TOO_MANY");
 	expect(await code({ vxlan_ports: [65536] })).toBe("BUNDLE_CONFIG_INVALID");
 	expect(await code({ vxlan_port: [4789] })).toBe("BUNDLE_CONFIG_INVALID");
 	expect(await code({ patch: ["everything"] })).toBe("BUNDLE_CONFIG_INVALID");
