@@ -2,13 +2,22 @@
 // Refuses to leave the host between two generations: whatever fails before the commit is taken back by recovery.
 import type { Bundle } from "#bundle/bundle.ts";
 import { codeOf, HostError, withDetails } from "./errors.ts";
-import { currentGeneration, pointTo, readPlan, writeApplied, writePlan } from "./generations.ts";
-import type { OnStep } from "./host.ts";
+import {
+	type Applied,
+	currentGeneration,
+	pointTo,
+	readApplied,
+	readPlan,
+	writeApplied,
+	writePlan,
+} from "./generations.ts";
+import type { Host, OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
-import type { ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
+import { leftWarnings } from "./left.ts";
+import type { AppliedFunction, ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { appendLog, tryLog } from "./log.ts";
-import { emptyPlan, keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { type Recovery, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
 import { importBundle } from "./store.ts";
@@ -60,6 +69,8 @@ interface Running {
 	/** `next` without what cannot run because its namespace is gone. */
 	readonly effective: Plan;
 	readonly gone: readonly PlanFunction[];
+	/** What the change does not touch: where it cannot be proved again, it stays as it is and must not stop the rest. */
+	readonly mayStay: readonly PlanFunction[];
 	readonly warnings: string[];
 	checked: CheckAnswer | undefined;
 	applied: ApplyAnswer | undefined;
@@ -117,7 +128,7 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		for (const bundle of spec.bundles) importBundle(lock, bundle);
 	},
 	async preflight(running) {
-		running.checked = await running.lock.host.loader.check(running.effective);
+		running.checked = await running.lock.host.loader.check(running.effective, running.mayStay);
 	},
 	write({ lock, next }) {
 		writePlan(lock, next);
@@ -126,14 +137,20 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		writeJournal(lock, { from: from.generation, to: next.generation });
 	},
 	async apply(running) {
-		running.applied = await running.lock.host.loader.apply(running.effective, running.lock.fd);
+		const { lock, effective, mayStay, warnings } = running;
+		running.applied = await lock.host.loader.apply(effective, lock.fd, mayStay);
+		for (const warning of leftWarnings(running.applied)) {
+			// Recovery, just before, may have said the same.
+			if (!warnings.includes(warning)) warnings.push(warning);
+		}
 	},
 	async check(running) {
 		compareWithKernel(running, await look(running));
 	},
-	record({ lock, next, applied }) {
+	record(running) {
+		const { lock, next } = running;
 		const at = lock.host.now().toISOString();
-		const functions = applied?.functions ?? [];
+		const functions = recordOf(running);
 		writeApplied(lock, { schema: "kfn.applied/1", generation: next.generation, at, functions });
 	},
 	commit({ lock, next }) {
@@ -167,8 +184,35 @@ function begin(lock: HostLock, spec: ChangeSpec): Running {
 		functions: spec.functions,
 	};
 	const { plan: effective, gone } = runnable(lock.host, next, spec.required);
+	const mayStay = effective.functions.filter(
+		(entry) =>
+			!spec.required.has(keyOf(entry)) && from.functions.some((before) => sameFunctions([before], [entry])),
+	);
 	const warnings = [...spec.recovery.warnings];
-	return { lock, spec, from, next, effective, gone, warnings, checked: undefined, applied: undefined };
+	const done = { checked: undefined, applied: undefined };
+	return { lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
+}
+
+/** What the loader proved now, and for what it left as it is, what it had proved when that was loaded. */
+function recordOf({ lock, from, effective, applied }: Running): AppliedFunction[] {
+	const left = new Set(applied?.left.map(keyOf));
+	const before = left.size === 0 ? [] : (appliedBefore(lock.host, from.generation)?.functions ?? []);
+	const known = [
+		...(applied?.functions ?? []),
+		...before
+			.filter((entry) => left.has(keyOf(entry)))
+			.map((entry) => ({ ...entry, step: "keep" as const, nanoseconds: 0 })),
+	];
+	return effective.functions.flatMap((entry) => known.find((seen) => keyOf(seen) === keyOf(entry)) ?? []);
+}
+
+function appliedBefore(host: Host, generation: number): Applied | undefined {
+	try {
+		return readApplied(host, generation);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
+		return undefined;
+	}
 }
 
 /** The current plan; a damaged one counts as empty here, so that a rollback can leave it behind. */

@@ -7,6 +7,7 @@ import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 export const DRIFT_KINDS = {
 	"unfinished-change": "a change was interrupted, or is under way",
 	store: "the store lacks the bundle, or a file of it is not what the manifest names",
+	untrusted: "its signatures are not those that this host trusts today: it runs on, but would not load again",
 	"not-pinned": "nothing is pinned for a function of the generation: after a reboot, say",
 	detached: "the pin is there, but its link is not attached any more",
 	"namespace-gone": "the scope's namespace does not exist",
@@ -32,6 +33,8 @@ export interface Views {
 	readonly applied: Applied | undefined;
 	/** Why the store cannot serve a function, by the plan's key. */
 	readonly storeFaults: ReadonlyMap<string, string>;
+	/** Why a stored bundle's signatures would not be taken today, by the plan's key. */
+	readonly trustFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
 	/** Inode of a scope's namespace as its file names it now; undefined where there is none, or it may not be seen. */
 	namespaceInode(entry: PlanFunction): number | undefined;
@@ -70,10 +73,15 @@ function unfinishedDrift({ unfinished }: Views): Drift[] {
 	];
 }
 
-function storeDrift({ storeFaults }: Views, entry: PlanFunction): Drift[] {
+function storeDrift({ storeFaults, trustFaults }: Views, entry: PlanFunction): Drift[] {
 	const fault = storeFaults.get(keyOf(entry));
-	if (fault === undefined) return [];
-	return [at("store", entry, fault, "kfn install of the same bundle repairs the store")];
+	if (fault !== undefined)
+		return [at("store", entry, fault, "kfn install of the same bundle repairs the store")];
+	const distrust = trustFaults.get(keyOf(entry));
+	if (distrust === undefined) return [];
+	const { name } = entry.bundle;
+	const hint = `kfn trust add ${name} --key FILE trusts its publisher again; kfn remove ${name} takes it out`;
+	return [at("untrusted", entry, `${name} would not load again: ${distrust}`, hint)];
 }
 
 function kernelDrift(views: Views, entry: PlanFunction): Drift[] {

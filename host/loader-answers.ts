@@ -73,26 +73,34 @@ export const probeAnswer = open(
 );
 export type ProbeAnswer = ReturnType<typeof probeAnswer>;
 
-export const checkAnswer = open({ ok: oneOf(true), functions: listOf(checkedFunction) });
+const failed = open(
+	{ code: matching(/^LOAD_[A-Z0-9_]+$/, "a code of the loader"), message: text },
+	{ hint: text, details: mapOf(anything) },
+);
+
+/** A function that failed and stays as it is, as the caller allowed; `apply` says whether it runs. */
+export type LeftFunction = ReturnType<typeof leftFunction>;
+const leftFunction = open({ function: text, scope: text, error: failed }, { running: flag });
+
+export const checkAnswer = open({
+	ok: oneOf(true),
+	functions: listOf(checkedFunction),
+	left: listOf(leftFunction),
+});
 export type CheckAnswer = ReturnType<typeof checkAnswer>;
 
 export const applyAnswer = open({
 	ok: oneOf(true),
 	functions: listOf(appliedFunction),
 	detached: listOf(open({ function: text, scope: text })),
+	left: listOf(leftFunction),
 });
 export type ApplyAnswer = ReturnType<typeof applyAnswer>;
 
 export const inspectAnswer = open({ ok: oneOf(true), pins: listOf(pin), foreign: listOf(foreign) });
 export type InspectAnswer = ReturnType<typeof inspectAnswer>;
 
-export const failureAnswer = open({
-	ok: oneOf(false),
-	error: open(
-		{ code: matching(/^LOAD_[A-Z0-9_]+$/, "a code of the loader"), message: text },
-		{ hint: text, details: mapOf(anything) },
-	),
-});
+export const failureAnswer = open({ ok: oneOf(false), error: failed });
 
 /** What `applied.json` holds of each function. */
 export const appliedFunctions = listOf(appliedFunction);

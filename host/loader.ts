@@ -19,15 +19,21 @@ import {
 import { type Plan, serializePlan } from "./plan.ts";
 import { type Shape, ShapeError } from "./shape.ts";
 
+/** A function of a plan that may stay as it is where it cannot be proved again: the others go on without it. */
+export interface MayStay {
+	readonly function: string;
+	readonly scope: string;
+}
+
 /** What the host asks of the kernel. A fake stands in for it only in tests that need no kernel. */
 export interface Loader {
 	/** Takes the advisory lock on an open file; it then belongs to that open file. LOAD_LOCK_HELD where another has it. */
 	lock(fd: number): Promise<void>;
 	probe(): Promise<ProbeAnswer>;
 	/** Verifies, loads and tries everything in the plan without attaching. */
-	check(plan: Plan): Promise<CheckAnswer>;
+	check(plan: Plan, mayStay?: readonly MayStay[]): Promise<CheckAnswer>;
 	/** Makes the kernel run exactly the plan; undoes its own steps on failure. The child keeps `lockFd` open. */
-	apply(plan: Plan, lockFd: number): Promise<ApplyAnswer>;
+	apply(plan: Plan, lockFd: number, mayStay?: readonly MayStay[]): Promise<ApplyAnswer>;
 	/** Reads pins and kernel; looks for foreign programs in `namespaces` too. */
 	inspect(namespaces: readonly string[]): Promise<InspectAnswer>;
 	/** Starts a replay: the child reads packets on stdin and answers in lines. */
@@ -52,8 +58,9 @@ export function spawnLoader(path: string, root: string): Loader {
 	return {
 		lock: async (fd) => void (await ask(okAnswer, ["lock"], undefined, fd)),
 		probe: () => ask(probeAnswer, ["probe"]),
-		check: (plan) => ask(checkAnswer, ["check", "-"], serializePlan(plan)),
-		apply: (plan, lockFd) => ask(applyAnswer, ["apply", "-"], serializePlan(plan), lockFd),
+		check: (plan, mayStay) => ask(checkAnswer, ["check", "-", ...leaveArgs(mayStay)], serializePlan(plan)),
+		apply: (plan, lockFd, mayStay) =>
+			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
 		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
 		replay: (fn, scope) => startReplay(path, ["--root", root, "replay", fn, scope]),
 	};
@@ -64,11 +71,16 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 	return {
 		lock: (fd) => faults.aroundAsync("loader lock", () => loader.lock(fd)),
 		probe: () => faults.aroundAsync("loader probe", () => loader.probe()),
-		check: (plan) => faults.aroundAsync("loader check", () => loader.check(plan)),
-		apply: (plan, lockFd) => faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd)),
+		check: (plan, mayStay) => faults.aroundAsync("loader check", () => loader.check(plan, mayStay)),
+		apply: (plan, lockFd, mayStay) =>
+			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),
 		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),
 		replay: (fn, scope) => faults.around("loader replay", () => loader.replay(fn, scope)),
 	};
+}
+
+function leaveArgs(mayStay: readonly MayStay[] = []): string[] {
+	return mayStay.flatMap(({ function: name, scope }) => ["--leave", name, scope]);
 }
 
 async function request<T>(

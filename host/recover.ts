@@ -12,6 +12,7 @@ import {
 } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import { dropJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
+import { leftWarnings } from "./left.ts";
 import type { ApplyAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { tryLog } from "./log.ts";
@@ -37,8 +38,10 @@ export interface Recovery {
  * Recovers if a change was interrupted, and removes what an interrupted one left behind. Runs first in every changing
  * command.
  *
- * Throws what the loader reports where the current generation cannot be re-established; then the note of the
- * interrupted change stays, and the next command tries again.
+ * A function that can no longer be proved or attached stays as it is, running or not, and is a warning: it must not block
+ * the way back of the others. Where the current plan itself cannot be read, nothing is undone and the note of the
+ * interrupted change stays, so that a rollback can leave that generation behind. Throws what the loader reports where
+ * it can do nothing at all (no privilege, no bpffs); then the next command tries again.
  */
 export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery> {
 	const { host } = lock;
@@ -49,22 +52,39 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 	}
 	const current = currentGeneration(host);
 	onStep?.({ step: "recover", detail: `re-establishing generation ${current}` });
-	await host.loader.apply(runnable(host, readPlan(host, current), new Set()).plan, lock.fd);
+	const wanted = readOrExplain(host, current);
+	if (typeof wanted === "string") {
+		sweep(lock);
+		return { recovered: false, warnings: [wanted] };
+	}
+	const { plan } = runnable(host, wanted, new Set());
+	const applied = await host.loader.apply(plan, lock.fd, plan.functions);
 	sweep(lock);
 	dropJournal(lock);
 	const entry = { event: "recovered", from: journal.from, to: current, reason: journal.command } as const;
-	return { recovered: true, warnings: tryLog(lock, entry) };
+	return { recovered: true, warnings: [...leftWarnings(applied), ...tryLog(lock, entry)] };
+}
+
+/** The plan, or why there is none to go back to. */
+function readOrExplain(host: Host, generation: number): Plan | string {
+	try {
+		return readPlan(host, generation);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
+		return `an interrupted change could not be undone: ${(error as Error).message}`;
+	}
 }
 
 /**
  * Makes the kernel run the current generation again, after something other than kfn changed it; throws what the loader
- * reports.
+ * reports of `required`. What else fails stays as it is.
  */
 export async function reapply(lock: HostLock, required: ReadonlySet<string>): Promise<ApplyAnswer> {
 	const current = currentGeneration(lock.host);
 	const { plan } = runnable(lock.host, readPlan(lock.host, current), required);
 	writeJournal(lock, { from: current, to: current });
-	const answer = await lock.host.loader.apply(plan, lock.fd);
+	const others = plan.functions.filter((entry) => !required.has(keyOf(entry)));
+	const answer = await lock.host.loader.apply(plan, lock.fd, others);
 	dropJournal(lock);
 	return answer;
 }

@@ -1,6 +1,7 @@
 // What a changing command tells its caller: a plain value for text and JSON alike. Refuses to hold anything that was not observed.
 import type { Bundle } from "#bundle/bundle.ts";
-import type { ApplyAnswer, CheckAnswer } from "./loader-answers.ts";
+import { leftWarnings } from "./left.ts";
+import type { ApplyAnswer, CheckAnswer, LeftFunction } from "./loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import type { Recovery } from "./recover.ts";
 
@@ -12,10 +13,14 @@ export interface ChangedFunction {
 	readonly bundle: string;
 	readonly version: string;
 	readonly tag: string;
-	/** What was done in the kernel; `absent`: its namespace is gone, so that it cannot run. */
-	readonly step: "attach" | "replace" | "keep" | "absent";
+	/**
+	 * What was done in the kernel. `absent`: its namespace is gone, so that it cannot run. `refused`: it is not part of the
+	 * change, does not run, and could not be proved or attached; a warning says why.
+	 */
+	readonly step: "attach" | "replace" | "keep" | "absent" | "refused";
 	/** The version that was active before, null where none was. */
 	readonly from: string | null;
+	/** Who proved it in this change; null where nobody could, and a kept one runs on untouched. */
 	readonly verified: "loader" | "kernel" | null;
 	readonly variant: string | null;
 	/** Vectors run without attaching just before. */
@@ -105,7 +110,7 @@ export function unchangedReport(
 		})),
 		detached: [],
 		purged: false,
-		warnings: recovery.warnings,
+		warnings: [...new Set([...recovery.warnings, ...leftWarnings(applied)])],
 	};
 }
 
@@ -116,6 +121,7 @@ function changedFunction(
 	checked: CheckAnswer | undefined,
 ): ChangedFunction {
 	const done = applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const left = applied?.left.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const seen = done ?? checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
 	return {
 		function: entry.function,
@@ -124,7 +130,7 @@ function changedFunction(
 		bundle: entry.bundle.name,
 		version: entry.bundle.version,
 		tag: entry.tag,
-		step: done?.step ?? "absent",
+		step: done?.step ?? stepOfLeft(left),
 		from,
 		verified: seen?.verified ?? null,
 		variant: seen?.variant ?? null,
@@ -134,4 +140,9 @@ function changedFunction(
 			0,
 		nanoseconds: done?.nanoseconds ?? null,
 	};
+}
+
+function stepOfLeft(left: LeftFunction | undefined): ChangedFunction["step"] {
+	if (left === undefined) return "absent";
+	return left.running === true ? "keep" : "refused";
 }

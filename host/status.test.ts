@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { BLUE, type FakeHost, openFakeHost } from "#test/harness/fake-host.ts";
-import { makeSamples, type Samples } from "#test/harness/host-world.ts";
+import { makeSamples, type Samples, trustKeys } from "#test/harness/host-world.ts";
 import { install } from "./install.ts";
 import { replay } from "./replay.ts";
 import { status } from "./status.ts";
@@ -18,11 +18,23 @@ async function running(): Promise<FakeHost> {
 	return fake;
 }
 
+function untrust({ host }: FakeHost): void {
+	trustKeys(host.layout.root, ["other"], [samples.key]);
+}
+
 const NAMESPACE = BLUE.slice("netns:".length);
 const drifts: [string, (fake: FakeHost) => void, string[], boolean | null][] = [
 	["nothing happened", () => undefined, [], true],
 	["the host was booted again", ({ kernel }) => kernel.reboot(), ["not-pinned"], false],
 	["the namespace ended", ({ kernel }) => kernel.endNamespace(NAMESPACE), ["namespace-gone"], false],
+	["its publisher is not trusted any more", untrust, ["untrusted"], true],
+	[
+		"its signatures were damaged",
+		({ host }) =>
+			writeFileSync(join(host.layout.storeEntry(samples.v1.sha256), "kfn.sig.json"), "not signatures"),
+		["untrusted"],
+		true,
+	],
 	[
 		"the namespace was made again under the same name",
 		({ kernel }) => {

@@ -1,6 +1,9 @@
 // What runs here and whether it is what should run (design §10). Takes no lock; refuses to call a host good that it could not look at.
 
 import type { Config } from "#bundle/config.ts";
+import { SigningError } from "#signing/errors.ts";
+import { publisherFor } from "#signing/publishers.ts";
+import { verifyManifest } from "#signing/verify.ts";
 import { type Drift, driftOf, isRunning, type Views } from "./drift.ts";
 import { codeOf, HostError, LoaderError } from "./errors.ts";
 import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
@@ -9,6 +12,7 @@ import { readJournal } from "./journal.ts";
 import type { InspectAnswer, Pin } from "./loader-answers.ts";
 import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { publishersInForce } from "./publishers.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
 import { openStored } from "./store.ts";
 import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
@@ -74,7 +78,7 @@ export async function status(host: Host): Promise<StatusReport> {
 	const views: Views = {
 		plan,
 		applied: appliedOf(host, plan),
-		storeFaults: storeFaultsOf(host, plan),
+		...(await faultsOf(host, plan)),
 		kernel,
 		namespaceInode: (entry) => inodeOf(host, entry),
 		unfinished: unfinishedOf(host),
@@ -177,17 +181,23 @@ function kernelName(name: string): string {
 	return name.slice(0, 15);
 }
 
-function storeFaultsOf(host: Host, plan: Plan): Map<string, string> {
-	const faults = new Map<string, string>();
+/** What would keep the bundles of a plan from being loaded again, as far as files can tell. */
+async function faultsOf(host: Host, plan: Plan): Promise<Pick<Views, "storeFaults" | "trustFaults">> {
+	const storeFaults = new Map<string, string>();
+	const trustFaults = new Map<string, string>();
 	for (const entry of plan.functions) {
+		const { name, sha256, manifestSha256 } = entry.bundle;
+		let into = storeFaults;
 		try {
-			openStored(host, entry.bundle.sha256, entry.bundle.manifestSha256);
+			const { manifestBytes, signatureBytes } = openStored(host, sha256, manifestSha256);
+			into = trustFaults;
+			await verifyManifest(manifestBytes, signatureBytes, publisherFor(publishersInForce(host), name));
 		} catch (error) {
-			if (!(error instanceof HostError)) throw error;
-			faults.set(keyOf(entry), error.message);
+			if (!(error instanceof HostError) && !(error instanceof SigningError)) throw error;
+			into.set(keyOf(entry), error.message);
 		}
 	}
-	return faults;
+	return { storeFaults, trustFaults };
 }
 
 function appliedOf(host: Host, plan: Plan): Applied | undefined {

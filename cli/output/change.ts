@@ -9,6 +9,7 @@ const STEPS: Readonly<Record<ChangedFunction["step"], string>> = {
 	replace: "swapped",
 	keep: "kept",
 	absent: "not attached: its namespace is gone",
+	refused: "not loaded",
 };
 
 export function changeOutput(report: ChangeReport): Output {

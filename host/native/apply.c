@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Makes the kernel run exactly a plan: everything is verified, loaded and proved before the first change, each change
- * has its undo, and a failure undoes the changes made, last first. Never replaces a program that kfn did not attach.
+ * has its undo, and a failure undoes the changes made, last first. Never replaces a program that kfn did not attach,
+ * and never loads what is not proved: where the caller allows for it, a function that fails stays as it is.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <bpf/bpf.h>
-#include "kfn-load.h"
-
-/* In the order in which they are done. A detach goes before the attaches only when it frees a hook for one of them. */
-enum step_kind { STEP_KEEP, STEP_REPLACE, STEP_FREE, STEP_ATTACH, STEP_DETACH, STEP_KINDS };
-
-struct step {
-	enum step_kind kind;
-	bool changed;				/* the kernel or the pins differ from before this step */
-	const struct function_spec *spec;	/* NULL for detaches */
-	struct checked checked;
-	struct pin pin;
-	struct netns netns;
-	int old_fd;				/* what the link ran before, for undo; borrowed from pin */
-	uint64_t nanoseconds;
-};
+#include "step.h"
 
 struct change {
 	struct plan plan;
@@ -30,147 +16,23 @@ struct change {
 	size_t count;
 };
 
-static uint64_t now(void)
+/* Whether a failure of this function alone may leave it as it is. What is not proved is never loaded, and what runs stays. */
+static int leave(struct step *step)
 {
-	struct timespec at;
+	json_t *why;
 
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec * 1000000000ull + at.tv_nsec;
-}
-
-static int leaves_unlink(const struct pin *pin)
-{
-	return pin_unlink(pin, "link") ?: pin_unlink(pin, "prog") ?: pin_unlink(pin, "prog-new");
-}
-
-/* The hook is free when this returns: BPF_LINK_DETACH waits, unlinking the pin of a link does not. */
-static int take_off(struct step *step)
-{
-	struct pin *pin = &step->pin;
-	int err = pin->link_fd < 0 ? 0 : bpf_link_detach(pin->link_fd);
-
-	if (err)
-		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s cannot be detached from %s", pin->function, pin->scope);
-	step->changed = true;
-	return fault("detached") ?: leaves_unlink(pin) ?: fault("unpinned") ?: pin_dir_drop(pin);
-}
-
-static int link_fail(const struct step *step, int err)
-{
-	uint32_t id = 0;
-
-	if (err != EEXIST && err != E2BIG)
-		return fail_errno(LOAD_KERNEL_REFUSED, err, "%s cannot be attached to %s", step->pin.function, step->pin.scope);
-	if (!netns_attached(&step->netns, &id) && !id)
-		return fail(LOAD_SCOPE_CONFLICT, "detach the other namespace's dissector first",
-			    "%s: the root namespace or another one has a dissector", step->pin.scope);
-	return fail(LOAD_FOREIGN_PROGRAM, NULL, "%s: program %u took the hook meanwhile", step->pin.scope, id);
-}
-
-/* Links in namespaces that ended, and what a killed run left, give way. */
-static int attach(struct step *step, int prog_fd)
-{
-	struct pin *pin = &step->pin;
-	uint64_t start;
-	int link = -1;
-
-	close_fd(&pin->link_fd);
-	if (pin_dir_make(pin) || leaves_unlink(pin) || pin_put(pin, prog_fd, "prog") || fault("prog-pinned"))
-		goto undo;
-	start = now();
-	link = bpf_link_create(prog_fd, step->netns.fd, BPF_FLOW_DISSECTOR, NULL);
-	step->nanoseconds = now() - start;
-	if (link < 0) {
-		link_fail(step, -link);
-		goto undo;
-	}
-	pin->link_fd = link;
-	if (!fault("attached") && !pin_put(pin, link, "link") && !fault("link-pinned")) {
-		step->changed = true;
-		return 0;
-	}
-undo:
-	if (!take_off(step))
-		step->changed = false;
-	return -1;
-}
-
-/* Turns the link from one program to another; between any two lines, the link's program is pinned. */
-static int swap(struct step *step, int from, int to)
-{
-	LIBBPF_OPTS(bpf_link_update_opts, forth, .flags = BPF_F_REPLACE, .old_prog_fd = from);
-	LIBBPF_OPTS(bpf_link_update_opts, back, .flags = BPF_F_REPLACE, .old_prog_fd = to);
-	const struct pin *pin = &step->pin;
-	uint64_t start;
-	int err;
-
-	if (pin_put(pin, to, "prog-new"))
+	if (!step->spec || !step->spec->may_stay || step->changed)
 		return -1;
-	if (fault("pinned-new"))
-		goto unpin;
-	start = now();
-	err = bpf_link_update(pin->link_fd, to, &forth);
-	step->nanoseconds = now() - start;
-	if (err == -EPERM) {
-		fail(LOAD_PROGRAM_CHANGED, NULL, "%s in %s: the link's program changed meanwhile", pin->function, pin->scope);
-		goto unpin;
-	}
-	if (err) {
-		fail_errno(LOAD_KERNEL_REFUSED, -err, "%s in %s cannot be replaced", pin->function, pin->scope);
-		goto unpin;
-	}
-	step->changed = true;
-	if (!fault("linked") && !pin_rename(pin, "prog-new", "prog"))
-		return fault("renamed");
-	err = bpf_link_update(pin->link_fd, from, &back);
-	if (err)
-		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s in %s cannot be turned back", pin->function, pin->scope);
-	step->changed = false;
-unpin:
-	pin_unlink(pin, "prog-new");
-	return -1;
-}
-
-static int step_do(struct step *step)
-{
-	switch (step->kind) {
-	case STEP_REPLACE:
-		return swap(step, step->old_fd, step->checked.loaded.prog_fd);
-	case STEP_ATTACH:
-		return attach(step, step->checked.loaded.prog_fd);
-	case STEP_FREE: case STEP_DETACH:
-		return take_off(step);
-	default:
-		return 0;
-	}
-}
-
-static int step_undo(struct step *step)
-{
-	switch (step->kind) {
-	case STEP_REPLACE:
-		return swap(step, step->checked.loaded.prog_fd, step->old_fd);
-	case STEP_ATTACH:
-		return take_off(step);
-	default:
-		if (!step->pin.netns_inode)	/* it was dead before */
-			return 0;
-		if (step->old_fd < 0 || step->netns.inode != step->pin.netns_inode)
-			return fail(LOAD_NETNS_GONE, NULL, "its program or its namespace cannot be reached by name");
-		return attach(step, step->old_fd);
-	}
-}
-
-/* A killed run can leave `prog-new`; the link says which of the two programs is the current one. */
-static int settle(struct step *step)
-{
-	const struct pin *pin = &step->pin;
-
-	if (step->kind != STEP_KEEP && step->kind != STEP_REPLACE)
-		return 0;
-	if (pin->new_fd < 0)
-		return 0;
-	return pin_current(pin) == pin->new_fd ? pin_rename(pin, "prog-new", "prog") : pin_unlink(pin, "prog-new");
+	why = failure_take();
+	if (!why)
+		return -1;
+	if (step->why)
+		json_decref(why);
+	else
+		step->why = why;
+	step->kind = STEP_LEAVE;
+	checked_free(&step->checked);
+	return 0;
 }
 
 static void undo_all(struct change *change)
@@ -196,14 +58,14 @@ static int execute(struct change *change)
 	size_t i;
 
 	for (i = 0; i < change->count; i++)
-		if (settle(&change->steps[i]))
+		if (step_settle(&change->steps[i]))
 			return -1;
 	if (fault("settled"))
 		return -1;
 	for (kind = STEP_REPLACE; kind < STEP_KINDS; kind++)
 		for (i = 0; !err && i < change->count; i++)
-			if ((int)change->steps[i].kind == kind)
-				err = step_do(&change->steps[i]);
+			if ((int)change->steps[i].kind == kind && step_do(&change->steps[i]))
+				err = leave(&change->steps[i]);
 	if (err)
 		undo_all(change);
 	return err;
@@ -265,20 +127,35 @@ static int decide_attach(struct change *change, struct step *step)
 	return -1;
 }
 
+/* A function that is left as it is holds a hook only while it runs. */
+static int hook_check(const struct change *change, size_t i)
+{
+	const struct step *step = &change->steps[i];
+	size_t k;
+
+	for (k = 0; k < change->plan.count; k++) {
+		const struct step *other = &change->steps[k];
+		bool holds = other->why ? step_runs(other) : k < i;
+
+		if (k != i && holds && other->netns.inode == step->netns.inode)
+			return fail(LOAD_HOOK_TAKEN, NULL, "%s in %s and %s in %s need the same hook", other->pin.function,
+				    other->pin.scope, step->pin.function, step->pin.scope);
+	}
+	return 0;
+}
+
 static int decide(struct change *change)
 {
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		for (k = 0; k < i; k++)
-			if (change->steps[k].netns.inode == step->netns.inode)
-				return fail(LOAD_HOOK_TAKEN, NULL, "%s in %s and %s in %s need the same hook",
-					    change->steps[k].pin.function, change->steps[k].pin.scope, step->pin.function,
-					    step->pin.scope);
-		if (step->pin.netns_inode == step->netns.inode ? decide_linked(step) : decide_attach(change, step))
-			return -1;
+		if (step->why)
+			continue;
+		if (hook_check(change, i) || (step_runs(step) ? decide_linked(step) : decide_attach(change, step)))
+			if (leave(step))
+				return -1;
 	}
 	return 0;
 }
@@ -292,14 +169,14 @@ static int prepare(struct change *change)
 		struct step *step = &change->steps[i];
 
 		step->spec = &change->plan.functions[i];
-		if (function_check(step->spec, &step->checked))
+		if (function_check(step->spec, &step->checked) && leave(step))
 			return -1;
 	}
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		if (netns_open(step->spec->scope, &step->netns) ||
-		    pin_open(step->spec->function, step->spec->scope, &step->pin))
+		if ((netns_open(step->spec->scope, &step->netns) ||
+		     pin_open(step->spec->function, step->spec->scope, &step->pin)) && leave(step))
 			return -1;
 	}
 	return 0;
@@ -346,7 +223,7 @@ static int steps_make(struct change *change)
 static json_t *change_json(const struct change *change)
 {
 	static const char * const words[] = { [STEP_KEEP] = "keep", [STEP_REPLACE] = "replace", [STEP_ATTACH] = "attach" };
-	json_t *functions = json_array(), *detached = json_array();
+	json_t *functions = json_array(), *detached = json_array(), *left = json_array();
 	size_t i;
 
 	for (i = 0; i < change->count; i++) {
@@ -358,12 +235,18 @@ static json_t *change_json(const struct change *change)
 								  "scope", step->pin.scope));
 			continue;
 		}
+		if (step->why) {
+			entry = left_json(step->spec, step->why);
+			json_object_set_new(entry, "running", json_boolean(step_runs(step)));
+			json_array_append_new(left, entry);
+			continue;
+		}
 		entry = checked_json(step->spec, &step->checked);
 		json_object_set_new(entry, "step", json_string(words[step->kind]));
 		json_object_set_new(entry, "nanoseconds", json_integer(step->nanoseconds));
 		json_array_append_new(functions, entry);
 	}
-	return json_pack("{s:o, s:o}", "functions", functions, "detached", detached);
+	return json_pack("{s:o, s:o, s:o}", "functions", functions, "detached", detached, "left", left);
 }
 
 static void change_free(struct change *change)
@@ -372,6 +255,7 @@ static void change_free(struct change *change)
 
 	for (i = 0; i < change->count && change->steps; i++) {
 		checked_free(&change->steps[i].checked);
+		json_decref(change->steps[i].why);
 		pin_close(&change->steps[i].pin);
 		close_fd(&change->steps[i].netns.fd);
 	}
@@ -379,10 +263,10 @@ static void change_free(struct change *change)
 	plan_free(&change->plan);
 }
 
-int cmd_apply(const char *path)
+int cmd_apply(const char *path, char **leave_args, size_t leave_count)
 {
 	static struct change change;
-	int err = plan_read(path, &change.plan);
+	int err = plan_read(path, leave_args, leave_count, &change.plan);
 
 	/* Without a bpffs there are no pins, so nothing is active: an empty plan is fulfilled. */
 	if (!err && (change.plan.count || bpffs_mounted()))

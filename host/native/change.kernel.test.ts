@@ -82,7 +82,12 @@ test("install attaches, keep leaves alone, replace swaps the same link, an empty
 	expect(after.pinnedProgramId).not.toBe(before.pinnedProgramId);
 	expect(readdirSync(pinDir(rig, FN, blue)).toSorted()).toEqual(["link", "prog"]);
 
-	expect(rig.apply([]).body).toEqual({ ok: true, functions: [], detached: [{ function: FN, scope: blue }] });
+	expect(rig.apply([]).body).toEqual({
+		ok: true,
+		functions: [],
+		detached: [{ function: FN, scope: blue }],
+		left: [],
+	});
 	expect(inspect(blue)).toEqual({ ok: true, pins: [], foreign: [] });
 	expect(leftovers()).toEqual([]);
 });
@@ -191,7 +196,7 @@ test("without a bpffs nothing can be active: refused, but for the empty plan", (
 	expect(rig.apply([rig.bundle().planned(blue)])).toMatchObject({ code: "LOAD_BPFFS_NOT_MOUNTED", exit: 1 });
 	expect(rig.run(["inspect"]).code).toBe("LOAD_BPFFS_NOT_MOUNTED");
 	expect(rig.run(["probe"]).body.bpffs.have).toBe("no");
-	expect(rig.apply([]).body).toEqual({ ok: true, functions: [], detached: [] });
+	expect(rig.apply([]).body).toEqual({ ok: true, functions: [], detached: [], left: [] });
 	expect(readdirSync(join(rig.root, "sys/fs/bpf"))).toEqual([]);
 });
 

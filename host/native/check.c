@@ -88,20 +88,36 @@ void checked_free(struct checked *checked)
 	memset(checked, 0, sizeof(*checked));
 }
 
-int cmd_check(const char *path)
+json_t *left_json(const struct function_spec *spec, json_t *why)
 {
-	json_t *functions __json = json_array();
+	return json_pack("{s:s, s:s, s:O}", "function", spec->function, "scope", spec->scope, "error", why);
+}
+
+static int one_check(const struct function_spec *spec, json_t *functions, json_t *left)
+{
 	struct checked checked = { 0 };
+	json_t *why __json = NULL;
+	int err = function_check(spec, &checked);
+
+	if (!err)
+		json_array_append_new(functions, checked_json(spec, &checked));
+	checked_free(&checked);
+	if (err && spec->may_stay)
+		why = failure_take();
+	if (why)
+		json_array_append_new(left, left_json(spec, why));
+	return why ? 0 : err;
+}
+
+int cmd_check(const char *path, char **leave_args, size_t leave_count)
+{
+	json_t *functions __json = json_array(), *left __json = json_array();
 	static struct plan plan;
-	int err = plan_read(path, &plan);
+	int err = plan_read(path, leave_args, leave_count, &plan);
 	size_t i;
 
-	for (i = 0; !err && i < plan.count; i++) {
-		err = function_check(&plan.functions[i], &checked);
-		if (!err)
-			json_array_append_new(functions, checked_json(&plan.functions[i], &checked));
-		checked_free(&checked);
-	}
+	for (i = 0; !err && i < plan.count; i++)
+		err = one_check(&plan.functions[i], functions, left);
 	plan_free(&plan);
-	return err ?: answer(json_pack("{s:O}", "functions", functions));
+	return err ?: answer(json_pack("{s:O, s:O}", "functions", functions, "left", left));
 }

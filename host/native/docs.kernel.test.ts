@@ -12,6 +12,7 @@ import {
 	make,
 	PACKET,
 	pinDir,
+	planOf,
 	Rig,
 	sourceOf,
 	vectorLine,
@@ -104,6 +105,13 @@ test("check, apply, inspect, replay and a failure", () => {
 	head.writeUInt32LE(PACKET.length);
 	const replayed = rig.run(["replay", "flow-dissector", blue], { input: Buffer.concat([head, PACKET]) });
 	expect(replayed.lines).toEqual(example(page("loader"), "replay").trimEnd().split("\n"));
+
+	const trusted = readFileSync(rig.trustFile);
+	rig.trust([{ names: ["acme-*"], threshold: 1, keys: [rig.key.line] }]);
+	const leave = ["--leave", "flow-dissector", blue];
+	const input = json(planOf([bundle.planned(blue)]));
+	same("left", rig.run(["apply", "-", ...leave], { input }).body.left[0]);
+	writeFileSync(rig.trustFile, trusted);
 
 	const wrong = rig.bundle({ vectors: vectorLine(1, { retval: 2 }) });
 	same("failure", rig.apply([wrong.planned(blue)]).body);

@@ -122,15 +122,31 @@ int answer(json_t *fields)
 	return print(document) ? fail(LOAD_INTERNAL, NULL, "stdout cannot be written") : 0;
 }
 
-int answer_failure(void)
+static json_t *failure_json(void)
 {
-	json_t *error;
-
 	if (!failure.set)
 		fail(LOAD_INTERNAL, NULL, "a step failed without saying why");
-	error = json_pack("{s:s, s:s, s:s*, s:o*}", "code", table[failure.code].code, "message", failure.message,
-			  "hint", failure.hint, "details", failure.details);
-	print(json_pack("{s:b, s:o}", "ok", 0, "error", error));
+	return json_pack("{s:s, s:s, s:s*, s:o*}", "code", table[failure.code].code, "message", failure.message,
+			 "hint", failure.hint, "details", failure.details);
+}
+
+/* A bug, a wrong command line and a missing privilege are everybody's failure. */
+json_t *failure_take(void)
+{
+	int exit_code = table[failure.code].exit;
+	json_t *error;
+
+	if (!failure.set || failure.code == LOAD_NO_PRIVILEGE || (exit_code != 1 && exit_code != 3))
+		return NULL;
+	error = failure_json();
+	failure.set = failure.last_is_first = false;
+	failure.details = NULL;
+	return error;
+}
+
+int answer_failure(void)
+{
+	print(json_pack("{s:b, s:o}", "ok", 0, "error", failure_json()));
 	return table[failure.code].exit;
 }
 

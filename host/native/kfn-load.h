@@ -50,6 +50,7 @@ const char *last_failure(void);				/* the last message, also one that was not th
 void fail_undone(json_t *failed);			/* what could not be undone, into details; takes the reference */
 void plain(char *text);
 int answer(json_t *fields);				/* prints {"ok":true,…}; takes the reference */
+json_t *failure_take(void);				/* as JSON, and there is none any more; NULL: it is not one function's alone */
 int answer_failure(void);				/* prints {"ok":false,…}; returns the exit code */
 json_t *errors_json(void);
 
@@ -80,13 +81,14 @@ struct function_spec {
 	const char *function, *scope, *bundle, *version, *sha256, *manifest_sha256, *tag;
 	json_t *config;
 	long long abi;
+	bool may_stay;					/* --leave: if it fails, it stays as it is, and the others go on */
 };
 struct plan {
 	json_t *root;					/* owns every string below */
 	size_t count;
 	struct function_spec functions[MAX_FUNCTIONS];
 };
-int plan_read(const char *path, struct plan *plan);	/* "-" is stdin */
+int plan_read(const char *path, char **leave_args, size_t leave_count, struct plan *plan);	/* "-" is stdin */
 void plan_free(struct plan *plan);
 
 /* trust.c: who may sign a bundle name, and whether a revoked key's signature over this manifest goes on */
@@ -171,7 +173,8 @@ struct checked {
 int function_check(const struct function_spec *spec, struct checked *out);
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
 void checked_free(struct checked *checked);
-int cmd_check(const char *plan);
+json_t *left_json(const struct function_spec *spec, json_t *why);
+int cmd_check(const char *plan, char **leave_args, size_t leave_count);	/* leave_args: pairs of function and scope */
 
 /* netns.c */
 struct netns {
@@ -205,7 +208,7 @@ int pin_dir_drop(const struct pin *pin);
 void pin_close(struct pin *pin);
 
 /* apply.c, inspect.c, replay.c, lock.c */
-int cmd_apply(const char *plan);
+int cmd_apply(const char *plan, char **leave_args, size_t leave_count);
 int cmd_inspect(char **netns_paths, size_t count);
 int cmd_replay(const char *function, const char *scope);
 int cmd_lock(void);

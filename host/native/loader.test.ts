@@ -138,7 +138,7 @@ describe("plans", () => {
 	const bent = (over: Json) => planOf([{ ...good(), ...over }]);
 
 	test("an empty plan is fulfilled", () => {
-		expect(check(planOf([])).body).toEqual({ ok: true, functions: [] });
+		expect(check(planOf([])).body).toEqual({ ok: true, functions: [], left: [] });
 	});
 
 	test("a plan in a file, a plan that is not there, a folder, a plan without end", () => {

@@ -11,8 +11,8 @@
 
 static int usage(const char *problem)
 {
-	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | check PLAN | apply PLAN | "
-		    "inspect [--netns PATH]… | replay FUNCTION SCOPE", "%s", problem);
+	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | check PLAN [--leave FUNCTION SCOPE]… | "
+		    "apply PLAN [--leave FUNCTION SCOPE]… | inspect [--netns PATH]… | replay FUNCTION SCOPE", "%s", problem);
 }
 
 static int inspect_args(int argc, char **argv)
@@ -27,14 +27,28 @@ static int inspect_args(int argc, char **argv)
 	return cmd_inspect(argv, i);
 }
 
+/* PLAN [--leave FUNCTION SCOPE]…: the pairs are moved together, in place. */
+static int plan_args(int (*cmd)(const char *, char **, size_t), int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; 3 * i + 1 < argc; i++) {
+		if (strcmp(argv[3 * i + 1], "--leave") || 3 * i + 3 >= argc)
+			return usage("check and apply take only --leave FUNCTION SCOPE after the plan");
+		argv[2 * i + 1] = argv[3 * i + 2];
+		argv[2 * i + 2] = argv[3 * i + 3];
+	}
+	return cmd(argv[0], argv + 1, i);
+}
+
 static int command(const char *name, int argc, char **argv)
 {
 	if (!strcmp(name, "inspect"))
 		return inspect_args(argc, argv);
-	if (!strcmp(name, "check") && argc == 1)
-		return cmd_check(argv[0]);
-	if (!strcmp(name, "apply") && argc == 1)
-		return cmd_apply(argv[0]);
+	if (!strcmp(name, "check") && argc)
+		return plan_args(cmd_check, argc, argv);
+	if (!strcmp(name, "apply") && argc)
+		return plan_args(cmd_apply, argc, argv);
 	if (!strcmp(name, "replay") && argc == 2)
 		return cmd_replay(argv[0], argv[1]);
 	if (!strcmp(name, "version") && !argc)

@@ -80,7 +80,24 @@ static int plan_parse(const struct buf *bytes, struct plan *plan)
 	return 0;
 }
 
-int plan_read(const char *path, struct plan *plan)
+/* Pairs of function and scope that the caller allows to stay as they are. */
+static int leave_parse(char **args, size_t count, struct plan *plan)
+{
+	size_t i, k;
+
+	for (i = 0; i < count; i++) {
+		for (k = 0; k < plan->count; k++)
+			if (!strcmp(plan->functions[k].function, args[2 * i]) && !strcmp(plan->functions[k].scope, args[2 * i + 1]))
+				break;
+		if (k == plan->count)
+			return fail(LOAD_USAGE, NULL, "--leave names %s in %s, which the plan does not have", args[2 * i],
+				    args[2 * i + 1]);
+		plan->functions[k].may_stay = true;
+	}
+	return 0;
+}
+
+int plan_read(const char *path, char **leave_args, size_t leave_count, struct plan *plan)
 {
 	struct buf bytes __buf = { 0 };
 
@@ -88,7 +105,7 @@ int plan_read(const char *path, struct plan *plan)
 	plan->count = 0;
 	if (strcmp(path, "-") ? file_read(path, MAX_PLAN, &bytes) : stdin_read(MAX_PLAN, &bytes))
 		return -1;
-	return plan_parse(&bytes, plan);
+	return plan_parse(&bytes, plan) ?: leave_parse(leave_args, leave_count, plan);
 }
 
 void plan_free(struct plan *plan)

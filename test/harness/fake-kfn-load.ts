@@ -10,7 +10,7 @@ import { type BundleContents, openContents } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
 import { LoaderError } from "#host/errors.ts";
 import { layoutOf } from "#host/layout.ts";
-import type { Loader, LoaderProcess } from "#host/loader.ts";
+import type { Loader, LoaderProcess, MayStay } from "#host/loader.ts";
 import type { ApplyAnswer, CheckAnswer, InspectAnswer, Pin } from "#host/loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
 import type { Namespaces } from "#host/scope.ts";
@@ -139,11 +139,15 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 	return {
 		lock,
 		probe: async () => ({ ok: true, kernel: "0.0.0-fake", features: {} }),
-		check: async (plan) => ({
-			ok: true,
-			functions: (await loadAll(kernel, plan)).map(({ answer }) => answer),
-		}),
-		apply: (plan) => apply(kernel, plan),
+		check: async (plan, mayStay) => {
+			const { loaded, left } = await loadAll(kernel, plan, mayStay);
+			return {
+				ok: true,
+				functions: loaded.map(({ answer }) => answer),
+				left: left.map(({ entry, error }) => leftAnswer(entry, error)),
+			};
+		},
+		apply: (plan, _lockFd, mayStay) => apply(kernel, plan, mayStay),
 		inspect: async (namespaces) => inspect(kernel, namespaces),
 		replay: (fn, scope) => replay(kernel, fn, scope),
 	};
@@ -162,11 +166,39 @@ interface Loaded {
 	readonly answer: CheckAnswer["functions"][number];
 }
 
-async function loadAll(kernel: FakeKernel, plan: Plan): Promise<Loaded[]> {
+interface Left {
+	readonly entry: PlanFunction;
+	readonly error: LoaderError;
+}
+
+async function loadAll(
+	kernel: FakeKernel,
+	plan: Plan,
+	mayStay: readonly MayStay[] = [],
+): Promise<{ loaded: Loaded[]; left: Left[] }> {
 	if (!kernel.read().privileged) throw refusal("LOAD_NO_PRIVILEGE", "bpf() needs privileges");
 	const loaded: Loaded[] = [];
-	for (const entry of plan.functions) loaded.push({ entry, answer: await load(kernel.root, entry) });
-	return loaded;
+	const left: Left[] = [];
+	for (const entry of plan.functions) {
+		try {
+			loaded.push({ entry, answer: await load(kernel.root, entry) });
+		} catch (error) {
+			left.push({ entry, error: excused(entry, mayStay, error) });
+		}
+	}
+	return { loaded, left };
+}
+
+/** The failure of one function that the caller allows to stay as it is; any other is thrown. */
+function excused(entry: PlanFunction, mayStay: readonly MayStay[], error: unknown): LoaderError {
+	const allowed = mayStay.some((candidate) => keyOf(candidate) === keyOf(entry));
+	if (!allowed || !(error instanceof LoaderError) || error.code === "LOAD_NO_PRIVILEGE") throw error;
+	return error;
+}
+
+function leftAnswer({ function: name, scope }: PlanFunction, error: LoaderError) {
+	const { code, message } = error;
+	return { function: name, scope, error: { code, message } };
 }
 
 async function load(root: string, entry: PlanFunction): Promise<CheckAnswer["functions"][number]> {
@@ -223,19 +255,22 @@ async function verifySignatures(
 	}
 }
 
-async function apply(kernel: FakeKernel, plan: Plan): Promise<ApplyAnswer> {
-	const loaded = await loadAll(kernel, plan);
+async function apply(kernel: FakeKernel, plan: Plan, mayStay: readonly MayStay[] = []): Promise<ApplyAnswer> {
+	const { loaded, left } = await loadAll(kernel, plan, mayStay);
 	const state = kernel.read();
 	if (!state.bpffs && plan.functions.length > 0) {
 		throw refusal("LOAD_BPFFS_NOT_MOUNTED", "no bpffs is mounted where pins go");
 	}
 	const planned = new Set(plan.functions.map(keyOf));
 	const detached = state.pins.filter((pin) => !planned.has(keyOf(pin)));
-	const functions = loaded.map(({ entry, answer }) => ({
-		...answer,
-		...attach(state, entry, answer),
-		nanoseconds: 1,
-	}));
+	const functions = loaded.flatMap(({ entry, answer }) => {
+		try {
+			return [{ ...answer, ...attach(state, entry, answer), nanoseconds: 1 }];
+		} catch (error) {
+			left.push({ entry, error: excused(entry, mayStay, error) });
+			return [];
+		}
+	});
 	state.pins = state.pins.filter((pin) => planned.has(keyOf(pin)));
 	// One write: the real loader undoes its steps where one fails, so that a caller sees all or nothing.
 	kernel.write(state);
@@ -243,7 +278,16 @@ async function apply(kernel: FakeKernel, plan: Plan): Promise<ApplyAnswer> {
 		ok: true,
 		functions,
 		detached: detached.map(({ function: fn, scope }) => ({ function: fn, scope })),
+		left: left.map(({ entry, error }) => ({ ...leftAnswer(entry, error), running: runs(state, entry) })),
 	};
+}
+
+/** Whether a link of ours is alive in the very namespace. */
+function runs(state: FakeKernelState, entry: PlanFunction): boolean {
+	const inode = inodeOf(state, entry.scope);
+	return (
+		inode !== undefined && state.pins.some((pin) => keyOf(pin) === keyOf(entry) && pin.namespace === inode)
+	);
 }
 
 function attach(
@@ -372,7 +416,11 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	if (command === "probe") return loader.probe();
 	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
 	const plan = parsePlan(readFileSync(0));
-	return command === "apply" ? loader.apply(plan, 3) : loader.check(plan);
+	// PLAN [--leave FUNCTION SCOPE]…
+	const mayStay = plan.functions.filter(({ function: name, scope }) =>
+		args.some((arg, i) => arg === "--leave" && args[i + 1] === name && args[i + 2] === scope),
+	);
+	return command === "apply" ? loader.apply(plan, 3, mayStay) : loader.check(plan, mayStay);
 }
 
 // Bundled into another program, this module is not the one that was started.

@@ -60,6 +60,7 @@ export function loaderContract(
 				ok: true,
 				functions: [],
 				detached: [{ function: "flow-dissector", scope: v1.scope }],
+				left: [],
 			});
 			expect(await world.loader.inspect([blue])).toEqual({ ok: true, pins: [], foreign: [] });
 		});
@@ -125,7 +126,12 @@ export function loaderContract(
 			await world.unmountBpffs();
 			await refuses(world.loader.apply(plan([v1]), 2), "LOAD_BPFFS_NOT_MOUNTED", 1);
 			await refuses(world.loader.inspect([]), "LOAD_BPFFS_NOT_MOUNTED", 1);
-			expect(await world.loader.apply(plan([]), 2)).toEqual({ ok: true, functions: [], detached: [] });
+			expect(await world.loader.apply(plan([]), 2)).toEqual({
+				ok: true,
+				functions: [],
+				detached: [],
+				left: [],
+			});
 		});
 
 		test("without privileges nothing loads", async () => {
@@ -156,6 +162,54 @@ export function loaderContract(
 			await stored(world, samplesOf().v1, v1.scope.slice("netns:".length));
 			const other = { ...v1, bundle: { ...v1.bundle, manifestSha256: "0".repeat(64) } };
 			await refuses(world.loader.check(plan([other])), "LOAD_MANIFEST_DIGEST", 3);
+		});
+
+		test("what may stay and cannot be proved runs on untouched; where it does not run, it is not loaded", async () => {
+			await using world = await open();
+			const [blue, red] = [await world.addNamespace(), await world.addNamespace()];
+			const kept = await stored(world, samplesOf().v1, blue);
+			await steps(world, [kept]);
+			const [before] = (await world.loader.inspect([])).pins;
+			const damaged = join(world.root, "var/lib/kfn/store", kept.bundle.sha256, "obj/sample.bpf.o");
+			writeFileSync(damaged, "not what was signed");
+			const other = await stored(world, samplesOf().v2, red);
+			const next = plan([kept, other]);
+			await refuses(world.loader.apply(next, 2), "LOAD_FILE_DIGEST", 3);
+			await refuses(world.loader.apply(next, 2, [other]), "LOAD_FILE_DIGEST", 3);
+			expect((await world.loader.check(next, [kept])).left).toMatchObject([
+				{ scope: kept.scope, error: { code: "LOAD_FILE_DIGEST" } },
+			]);
+			const answer = await world.loader.apply(next, 2, [kept]);
+			expect(answer.functions).toMatchObject([{ scope: other.scope, step: "attach" }]);
+			expect(answer.left).toMatchObject([
+				{ scope: kept.scope, running: true, error: { code: "LOAD_FILE_DIGEST" } },
+			]);
+			expect((await world.loader.inspect([])).pins).toContainEqual(before);
+			await world.loader.apply(plan([other]), 2);
+			const again = await world.loader.apply(next, 2, [kept, other]);
+			expect(again.functions).toMatchObject([{ scope: other.scope, step: "keep" }]);
+			expect(again.left).toMatchObject([{ scope: kept.scope, running: false }]);
+			expect((await world.loader.inspect([blue])).pins).toMatchObject([{ scope: other.scope }]);
+		});
+
+		test("what may stay and meets a foreign program leaves it alone and does not stop the others", async () => {
+			await using world = await open();
+			const [blue, red] = [await world.addNamespace(), await world.addNamespace()];
+			await world.attachForeign(blue);
+			const blocked = await stored(world, samplesOf().v1, blue);
+			const other = await stored(world, samplesOf().v1, red);
+			const answer = await world.loader.apply(plan([blocked, other]), 2, [blocked]);
+			expect(answer.functions).toMatchObject([{ scope: other.scope, step: "attach" }]);
+			expect(answer.left).toMatchObject([
+				{ scope: blocked.scope, running: false, error: { code: "LOAD_FOREIGN_PROGRAM" } },
+			]);
+			expect((await world.loader.inspect([blue])).foreign).toMatchObject([{ name: "foreign" }]);
+		});
+
+		test("no privilege is nobody's own failure: what may stay does not hide it", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			await refuses(world.unprivileged().check(plan([v1]), [v1]), "LOAD_NO_PRIVILEGE", 1);
 		});
 
 		test("replay answers each packet, and names a function that is not active", async () => {
