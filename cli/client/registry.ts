@@ -2,7 +2,7 @@
 // environment, then etc/kfn/config.json. Refuses to guess an address.
 
 import { readFile } from "node:fs/promises";
-import { BUNDLE_MEDIA_TYPE, PERMIT_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, type CosignedDocument, PERMIT_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
 import { type Context, configPath } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { exchange, type HttpOptions, parseAnswer, registryBase } from "./http.ts";
@@ -90,10 +90,25 @@ export class RegistryClient {
 		return { created: answer.status === 201 };
 	}
 
+	/** Sends a checkpoint with a witness's cosignature back to its log. */
+	async cosign(checkpoint: Uint8Array): Promise<CosignedDocument> {
+		const sent = { body: checkpoint, type: "text/plain" };
+		return parseCosigned(parseAnswer(await exchange(this.#options, "POST", paths.cosignatures(), sent)));
+	}
+
 	#requireToken(verb: string): void {
 		if (this.#options.token !== undefined) return;
 		throw new CliError("CLI_NO_TOKEN", `to ${verb}, the registry wants a token`, {
 			hint: "put it into KFN_TOKEN (kfn registry token create makes one)",
 		});
 	}
+}
+
+function parseCosigned(answer: unknown): CosignedDocument {
+	const { schema, size, cosigners, quorum } = (answer ?? {}) as Partial<CosignedDocument>;
+	const isList = Array.isArray(cosigners) && cosigners.every((name) => typeof name === "string");
+	if (schema === "kfn.cosigned/1" && Number.isInteger(size) && isList && Number.isInteger(quorum)) {
+		return { schema, size: size!, cosigners: cosigners!, quorum: quorum! };
+	}
+	throw new CliError("CLI_REGISTRY_ANSWER", "the registry did not say what it made of the cosignature");
 }

@@ -12,6 +12,7 @@ import { List } from "./list.ts";
 import { LogProve } from "./log/prove.ts";
 import { LogShow } from "./log/show.ts";
 import { LogVerify } from "./log/verify.ts";
+import { LogWitness } from "./log/witness.ts";
 import { Mirror } from "./mirror.ts";
 import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
@@ -28,6 +29,7 @@ import { RegistryServe } from "./registry/serve.ts";
 import { RegistryTokenCreate } from "./registry/token/create.ts";
 import { RegistryTokenList } from "./registry/token/list.ts";
 import { RegistryTokenRevoke } from "./registry/token/revoke.ts";
+import { RegistryWitness } from "./registry/witness.ts";
 import { Remove } from "./remove.ts";
 import { Rollback } from "./rollback.ts";
 import { RootAddSigner } from "./root/add-signer.ts";
@@ -61,6 +63,7 @@ export const COMMANDS = {
 	"log:prove": LogProve,
 	"log:show": LogShow,
 	"log:verify": LogVerify,
+	"log:witness": LogWitness,
 	mirror: Mirror,
 	"permit:create": PermitCreate,
 	"permit:publish": PermitPublish,
@@ -77,6 +80,7 @@ export const COMMANDS = {
 	"registry:token:create": RegistryTokenCreate,
 	"registry:token:list": RegistryTokenList,
 	"registry:token:revoke": RegistryTokenRevoke,
+	"registry:witness": RegistryWitness,
 	remove: Remove,
 	rollback: Rollback,
 	"root:add-signer": RootAddSigner,

@@ -3,7 +3,9 @@
 
 import { type CeremonyResult, withCeremony } from "#registry/main.ts";
 import type { SecretKey } from "#signing/ed25519.ts";
+import { parseVerifierKey } from "#signing/log/note.ts";
 import { type PublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
+import type { RegistryDocument } from "#signing/registry-document.ts";
 import { DRAFT_LIMIT, type Draft, parseDraft } from "#signing/tuf/draft.ts";
 import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { type OfflineRole, usualThreshold } from "#signing/tuf/next-root.ts";
@@ -94,6 +96,30 @@ export async function rootRemoveSigner(context: Context, input: SignerInput): Pr
 	return ceremonyOutput(
 		input.data,
 		await withCeremony(input.data, (ceremony) => ceremony.removeSigner(request, secrets)),
+	);
+}
+
+export interface WitnessesInput {
+	readonly data: string;
+	readonly add: readonly string[];
+	readonly remove: readonly string[];
+	readonly quorum: number | undefined;
+	readonly keys: readonly string[];
+}
+
+/** Names witnesses in kfn/registry.json; a quorum that is not given stays. */
+export async function registryWitness(context: Context, input: WitnessesInput): Promise<Output> {
+	const added = input.add.map(parseVerifierKey);
+	const secrets = await openKeys(context, input.keys);
+	const change = (document: RegistryDocument): RegistryDocument => {
+		const unknown = input.remove.find((name) => !document.witnesses.some((witness) => witness.name === name));
+		if (unknown !== undefined) throw new CliError("CLI_USAGE", `no witness is named ${unknown}`);
+		const kept = document.witnesses.filter(({ name }) => !input.remove.includes(name));
+		return { ...document, witnesses: [...kept, ...added], quorum: input.quorum ?? document.quorum };
+	};
+	return ceremonyOutput(
+		input.data,
+		await withCeremony(input.data, (ceremony) => ceremony.changeRegistryDocument(change, secrets)),
 	);
 }
 

@@ -148,5 +148,6 @@ export const paths = {
 		`/v1/bundles/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
 	permit: (name: string, id: string): string =>
 		`/v1/permits/${encodeURIComponent(name)}/${encodeURIComponent(id)}`,
+	cosignatures: (): string => "/v1/log/cosignatures",
 	yank: (name: string, version: string): string => `${paths.bundle(name, version)}/yank`,
 } as const;

@@ -4,7 +4,11 @@ import type { SecretKey } from "#signing/ed25519.ts";
 import { verifierKey } from "#signing/log/note.ts";
 import type { PublicKey } from "#signing/public-key.ts";
 import { type Publishers, parsePublishers, serializePublishers } from "#signing/publishers.ts";
-import { serializeRegistryDocument } from "#signing/registry-document.ts";
+import {
+	parseRegistryDocument,
+	type RegistryDocument,
+	serializeRegistryDocument,
+} from "#signing/registry-document.ts";
 import type { Draft, RootDraft, TargetsDraft } from "#signing/tuf/draft.ts";
 import { type DraftReport, reportOf } from "#signing/tuf/draft-report.ts";
 import { demandMaySign, demandsOf, isComplete, maySign, signDraft } from "#signing/tuf/draft-signatures.ts";
@@ -172,9 +176,22 @@ export class Ceremony {
 			const { waiting, live } = mapsOf(state);
 			const map = serializePublishers(await change(waiting ?? live, this.#context));
 			lost = await lostVersions(this.#context, { before: live, after: parsePublishers(map) });
-			return { targets: (content) => withMap(content, map) };
+			return { targets: (content) => withDocument(content, PUBLISHERS_TARGET, map) };
 		});
 		return { ...result, lost };
+	}
+
+	/** Another kfn/registry.json, as a targets draft. TRUST_MALFORMED when `change` makes one that no host would believe. */
+	changeRegistryDocument(
+		change: (document: RegistryDocument) => RegistryDocument,
+		secrets: readonly SecretKey[],
+	): Promise<CeremonyResult> {
+		return this.#changed(secrets, async () => ({
+			targets: (content) => {
+				const document = change(parseRegistryDocument(content.documents[REGISTRY_TARGET]));
+				return withDocument(content, REGISTRY_TARGET, serializeRegistryDocument(document));
+			},
+		}));
 	}
 
 	/** The live map, and that of the draft that waits, where there is one. REGISTRY_NOT_INITIALISED. */
@@ -328,8 +345,12 @@ function mapsOf(state: TrustState): { live: Publishers; waiting: Publishers | un
 	return { live: state.live === undefined ? { publishers: [] } : map(state.live.targets.documents), waiting };
 }
 
-function withMap({ signed, documents }: TargetsContent, map: Uint8Array): TargetsContent {
-	const changed = { ...documents, [PUBLISHERS_TARGET]: map };
+function withDocument(
+	{ signed, documents }: TargetsContent,
+	path: keyof TargetsContent["documents"],
+	bytes: Uint8Array,
+): TargetsContent {
+	const changed = { ...documents, [path]: bytes };
 	return { signed: withDocuments(signed, changed), documents: changed };
 }
 
