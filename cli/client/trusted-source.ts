@@ -119,6 +119,7 @@ export class TrustedSource implements Source {
 		} catch (cause) {
 			if (codeOf(cause) !== "TRUST_NO_TARGET") throw cause;
 			throw new SigningError("TRUST_NO_TARGET", `the registry has no bundle ${name}`, {
+				hint: "check the name, name the registry that has it (--registry URL), or give a .kfn file",
 				details: { name },
 				cause,
 			});
