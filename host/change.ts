@@ -11,6 +11,7 @@ import {
 	writeApplied,
 	writePlan,
 } from "./generations.ts";
+import { recordGood, settleGood } from "./health.ts";
 import type { Host, OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";
@@ -58,6 +59,7 @@ export type StepName =
 	| "check"
 	| "record"
 	| "commit"
+	| "mark"
 	| "finish"
 	| "log";
 
@@ -94,6 +96,7 @@ export function planSteps(
 		{ step: "check", detail: "compare the kernel with the plan", failure: "recover" },
 		{ step: "record", detail: "what the loader saw", failure: "recover" },
 		{ step: "commit", detail: `generation ${to} is current`, failure: "recover" },
+		{ step: "mark", detail: `generation ${to} is good`, failure: "stands" },
 		{ step: "finish", detail: "drop the journal", failure: "stands" },
 		{ step: "log", detail: "log.jsonl", failure: "stands" },
 	];
@@ -152,9 +155,13 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		const at = lock.host.now().toISOString();
 		const functions = recordOf(running);
 		writeApplied(lock, { schema: "kfn.applied/1", generation: next.generation, at, functions });
+		if (isWhole(running)) recordGood(lock, next.generation, { by: "operator", reason: "no health window" });
 	},
 	commit({ lock, next }) {
 		pointTo(lock, next.generation);
+	},
+	mark({ lock }) {
+		settleGood(lock);
 	},
 	finish({ lock }) {
 		dropJournal(lock);
@@ -173,6 +180,11 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		});
 	},
 };
+
+/** One with a function that is left as it is would not load at boot: nothing to fall back to. */
+function isWhole({ applied }: Running): boolean {
+	return applied?.left.length === 0;
+}
 
 function begin(lock: HostLock, spec: ChangeSpec): Running {
 	const from = readFrom(lock);

@@ -1,5 +1,5 @@
 // docs/formats/host-state.md is what the code reads and writes: every example, both tables.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { BLUE, openFakeHost } from "#test/harness/fake-host.ts";
@@ -7,6 +7,7 @@ import { makeSamples, type Samples } from "#test/harness/host-world.ts";
 import { planSteps } from "./change.ts";
 import { DRIFT_KINDS } from "./drift.ts";
 import { readApplied, writeApplied } from "./generations.ts";
+import { markGood, readHealth } from "./health.ts";
 import { install } from "./install.ts";
 import { readJournal, writeJournal } from "./journal.ts";
 import { readLog } from "./log.ts";
@@ -34,6 +35,20 @@ test("applied.json is read as it stands, and written as it stands", async () => 
 	expect(applied).toEqual(JSON.parse(example("applied")));
 	await fake.locked((lock) => writeApplied(lock, applied!));
 	expect(readFileSync(layout.applied(3), "utf8")).toBe(example("applied"));
+});
+
+test("health.json is read as it stands, and written as it stands", async () => {
+	using fake = openFakeHost(samples);
+	const { layout } = fake.host;
+	mkdirSync(layout.generation(3), { recursive: true });
+	writeFileSync(layout.health(3), example("health"));
+	const health = readHealth(fake.host, 3)!;
+	expect(health).toEqual(JSON.parse(example("health")));
+	rmSync(layout.health(3));
+	await fake.locked((lock) => markGood(lock, 3, health));
+	const written = readFileSync(layout.health(3), "utf8");
+	const { at, kernels } = JSON.parse(written);
+	expect(written.replace(at, health.at).replace(kernels[0], health.kernels[0]!)).toBe(example("health"));
 });
 
 test("journal.json is read as it stands, and written like it", async () => {

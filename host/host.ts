@@ -1,4 +1,5 @@
 // One host: its paths, its loader, its writer and its clock, put together from what the caller gives. Refuses to look at the environment.
+import { release } from "node:os";
 import { resolve } from "node:path";
 import { type Durable, openDurable } from "./durable.ts";
 import { type Faults, noFaults } from "./faults.ts";
@@ -13,6 +14,8 @@ export interface Host {
 	readonly faults: Faults;
 	readonly namespaces: Namespaces;
 	now(): Date;
+	/** Release of the running kernel (`uname -r`). */
+	readonly kernel: string;
 }
 
 export interface HostOptions {
@@ -23,6 +26,7 @@ export interface HostOptions {
 	faults?: Faults | undefined;
 	now?: (() => Date) | undefined;
 	namespaces?: Namespaces | undefined;
+	kernel?: string | undefined;
 }
 
 /** What a verb tells while it works; `step` is a word of the contract's order of a change, `detail` is for a human. */
@@ -41,5 +45,6 @@ export function openHost(options: HostOptions): Host {
 		faults,
 		namespaces: options.namespaces ?? kernelNamespaces,
 		now: options.now ?? (() => new Date()),
+		kernel: options.kernel ?? release(),
 	};
 }

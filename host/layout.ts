@@ -18,6 +18,8 @@ export interface Layout {
 	readonly store: string;
 	readonly generations: string;
 	readonly current: string;
+	/** The generation that was good last (docs/formats/host-state.md). */
+	readonly good: string;
 	readonly journal: string;
 	readonly log: string;
 	readonly lock: string;
@@ -30,6 +32,7 @@ export interface Layout {
 	generation(n: number): string;
 	plan(n: number): string;
 	applied(n: number): string;
+	health(n: number): string;
 }
 
 /** Derives all paths from `root` ("/" on a real host). */
@@ -51,6 +54,7 @@ export function layoutOf(root: string): Layout {
 		store: join(state, "store"),
 		generations: join(state, "generations"),
 		current: join(state, "current"),
+		good: join(state, "good"),
 		journal: join(state, "journal.json"),
 		log: join(state, "log.jsonl"),
 		lock: join(state, "lock"),
@@ -62,5 +66,6 @@ export function layoutOf(root: string): Layout {
 		generation,
 		plan: (n) => join(generation(n), "plan.json"),
 		applied: (n) => join(generation(n), "applied.json"),
+		health: (n) => join(generation(n), "health.json"),
 	};
 }

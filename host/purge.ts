@@ -1,6 +1,7 @@
 // Drops history for good: generations and store entries, and in the end kfn's whole state. Refuses to touch what the current generation needs.
 import { codeOf } from "./errors.ts";
 import { currentGeneration, generationNumbers, pointTo, readPlan, removeGeneration } from "./generations.ts";
+import { settleGood } from "./health.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { sweep } from "./recover.ts";
@@ -26,13 +27,16 @@ export function purge(lock: HostLock, name: string): void {
 		purgeEverything(lock);
 		return;
 	}
-	for (const n of generationsWith(lock.host, name)) removeGeneration(lock, n);
+	const going = generationsWith(lock.host, name);
+	settleGood(lock, going);
+	for (const n of going) removeGeneration(lock, n);
 	sweep(lock);
 }
 
 /** Removes kfn's state where nothing is active: pointer first, so that a kill leaves "nothing active", the lock last. */
 export function purgeEverything(lock: HostLock): void {
 	const { durable, layout } = lock.host;
+	settleGood(lock, generationNumbers(lock.host));
 	pointTo(lock, 0);
 	sweep(lock);
 	for (const folder of [layout.generations, layout.store, layout.tmp]) durable.removeTree(folder);

@@ -10,6 +10,7 @@ import {
 	readPlan,
 	removeGeneration,
 } from "./generations.ts";
+import { settleGood } from "./health.ts";
 import type { Host, OnStep } from "./host.ts";
 import { dropJournal, type Journal, readJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";
@@ -47,6 +48,7 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 	const { host } = lock;
 	const journal = interruptedChange(host);
 	if (journal === undefined) {
+		settleGood(lock);
 		sweep(lock);
 		return { recovered: false, warnings: [] };
 	}
@@ -60,6 +62,8 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 	const { plan } = runnable(host, wanted, new Set());
 	const applied = await host.loader.apply(plan, lock.fd, plan.functions);
 	sweep(lock);
+	// A kill between the commit and its mark: the change stands, and what its check found is on disk.
+	settleGood(lock);
 	dropJournal(lock);
 	const entry = { event: "recovered", from: journal.from, to: current, reason: journal.command } as const;
 	return { recovered: true, warnings: [...leftWarnings(applied), ...tryLog(lock, entry)] };

@@ -7,6 +7,7 @@ import { verifyManifest } from "#signing/verify.ts";
 import { type Drift, driftOf, isRunning, type Views } from "./drift.ts";
 import { codeOf, HostError, LoaderError } from "./errors.ts";
 import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
+import { goodGeneration, type Health, readHealth } from "./health.ts";
 import type { Host } from "./host.ts";
 import { readJournal } from "./journal.ts";
 import type { InspectAnswer, Pin } from "./loader-answers.ts";
@@ -54,6 +55,9 @@ export interface StatusFunction {
 	readonly offload: null;
 }
 
+/** A generation's own mark (docs/formats/host-state.md, health.json), without the counters. */
+export type StatusMark = Pick<Health, "state" | "at" | "kernels" | "by" | "reason">;
+
 /** `kfn status --json` (docs/formats/host-state.md). */
 export interface StatusReport {
 	/** 0: nothing of kfn's is active. */
@@ -63,6 +67,10 @@ export interface StatusReport {
 	 * `unknown`: the loader could not look at the kernel.
 	 */
 	readonly health: "good" | "pending" | "drift" | "unknown";
+	/** The generation that was good last, which a boot falls back to; 0: none was. */
+	readonly good: number;
+	/** What is known of this generation; null where nobody marked it yet. */
+	readonly mark: StatusMark | null;
 	readonly functions: readonly StatusFunction[];
 	readonly drift: readonly Drift[];
 	/** Why the kernel could not be looked at; null where it was. */
@@ -87,11 +95,20 @@ export async function status(host: Host): Promise<StatusReport> {
 	return {
 		generation: plan.generation,
 		health: healthOf(views, drift),
+		good: goodGeneration(host),
+		mark: markOf(host, plan),
 		functions: plan.functions.map((entry) => statusFunction(host, views, entry)),
 		drift,
 		unseen,
 		trust: trustStatus(host),
 	};
+}
+
+function markOf(host: Host, { generation }: Plan): StatusMark | null {
+	const health = readHealth(host, generation);
+	if (health === undefined) return null;
+	const { state, at, kernels, by, reason } = health;
+	return { state, at, kernels, by, reason };
 }
 
 interface Look {

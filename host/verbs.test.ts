@@ -33,7 +33,7 @@ test("steps are told in the documented order", async () => {
 	const told: string[] = [];
 	const onStep = ({ step }: { step: string }) => void told.push(step);
 	await fake.locked((lock) => install(lock, { bundle: samples.v1.archive, scope: BLUE, onStep }));
-	const order = "verify import preflight write journal apply check record commit finish log";
+	const order = "verify import preflight write journal apply check record commit mark finish log";
 	expect(told.join(" ")).toBe(order);
 });
 

@@ -1,7 +1,7 @@
 // kfn status: what the generation says, what the store holds, what is pinned and what the kernel runs, side by side.
 
 import { formatConfigWords } from "#bundle/config-text.ts";
-import { status as hostStatus } from "#host/status.ts";
+import { status as hostStatus, type StatusReport } from "#host/status.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
@@ -23,10 +23,18 @@ export async function status(context: Context): Promise<Output> {
 	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
 	const unseen =
 		document.unseen === null ? [] : [`cannot look: ${document.unseen.message} [${document.unseen.code}]`];
-	const head = `generation ${document.generation}, ${document.health}`;
+	const head = `generation ${document.generation}, ${document.health}${markText(document)}`;
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
 	return {
 		json: document,
 		text: [head, ...table, ...unseen, ...drift, trustText(document.trust)].join("\n"),
 	};
+}
+
+/** Only what asks for attention: a generation that is marked bad, or that a boot would not fall back to. */
+function markText({ generation, good, mark }: StatusReport): string {
+	if (mark?.state === "bad")
+		return `\nmarked bad by the ${mark.by}: ${mark.reason}; last good: ${good === 0 ? "none" : good}`;
+	if (generation === 0 || good === generation) return "";
+	return `\nnot marked good; last good: ${good === 0 ? "none" : good}`;
 }

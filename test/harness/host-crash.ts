@@ -9,6 +9,7 @@ import { expect } from "vitest";
 import { codeOf } from "#host/errors.ts";
 import type { FaultKind } from "#host/faults.ts";
 import { currentGeneration, generationNumbers, readPlan } from "#host/generations.ts";
+import { goodGeneration, readHealth } from "#host/health.ts";
 import type { Host } from "#host/host.ts";
 import { readJournal } from "#host/journal.ts";
 import { layoutOf } from "#host/layout.ts";
@@ -164,6 +165,9 @@ async function expectOldOrNew(host: Host, test: CrashCase, from: number): Promis
 	for (const entry of readPlan(host, current).functions) {
 		openStored(host, entry.bundle.sha256, entry.bundle.manifestSha256);
 	}
+	const good = goodGeneration(host);
+	expect([0, from, current], "good").toContain(good);
+	if (good !== 0) expect(readHealth(host, good)?.state).toBe("good");
 	const running = await runningVersions(host, test);
 	expect([test.before, test.after], "a complete program, old or new").toContainEqual(running);
 	const journal = readJournal(host);
@@ -198,12 +202,13 @@ function expectTidy(host: Host, test: CrashCase): void {
 		expect(left.filter((name) => name !== "lock")).toEqual([]);
 		return;
 	}
-	const known = ["current", "generations", "lock", "log.jsonl", "store", "tmp"];
+	expect(goodGeneration(host), "good").toBe(currentGeneration(host));
+	const known = ["current", "generations", "good", "lock", "log.jsonl", "store", "tmp"];
 	expect(readdirSync(layout.state).filter((name) => !known.includes(name))).toEqual([]);
 	expect(readdirSync(layout.tmp)).toEqual([]);
 	const needed = new Set<string>();
 	for (const n of generationNumbers(host)) {
-		expect(readdirSync(layout.generation(n)).sort()).toEqual(["applied.json", "plan.json"]);
+		expect(readdirSync(layout.generation(n)).sort()).toEqual(["applied.json", "health.json", "plan.json"]);
 		for (const entry of readPlan(host, n).functions) needed.add(entry.bundle.sha256);
 	}
 	expect(storedDigests(host)).toEqual([...needed].sort());
