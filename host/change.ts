@@ -5,9 +5,9 @@ import { codeOf, HostError, withDetails } from "./errors.ts";
 import {
 	type Applied,
 	currentGeneration,
+	planOrUndefined,
 	pointTo,
 	readApplied,
-	readPlan,
 	writeApplied,
 	writePlan,
 } from "./generations.ts";
@@ -230,12 +230,7 @@ function appliedBefore(host: Host, generation: number): Applied | undefined {
 /** The current plan; a damaged one counts as empty here, so that a rollback can leave it behind. */
 function readFrom(lock: HostLock): Plan {
 	const generation = currentGeneration(lock.host);
-	try {
-		return readPlan(lock.host, generation);
-	} catch (error) {
-		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
-		return { ...emptyPlan(), generation };
-	}
+	return planOrUndefined(lock.host, generation) ?? { ...emptyPlan(), generation };
 }
 
 async function look({ lock, effective }: Running): Promise<InspectAnswer> {

@@ -61,6 +61,16 @@ export function readPlan(host: Host, n: number): Plan {
 	});
 }
 
+/** A plan, or undefined where it is gone or damaged: one bad generation must not hide the others. */
+export function planOrUndefined(host: Host, n: number): Plan | undefined {
+	try {
+		return readPlan(host, n);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
+		return undefined;
+	}
+}
+
 /** The plan that is current; safe beside a change, which may purge a generation between two looks. */
 export function readCurrentPlan(host: Host): Plan {
 	const n = currentGeneration(host);

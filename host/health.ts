@@ -2,7 +2,7 @@
 // good that nobody marked: a mark that cannot be read is no mark.
 import { linkTarget, statOf } from "./durable.ts";
 import { codeOf } from "./errors.ts";
-import { currentGeneration, generationNumbers, readPlan } from "./generations.ts";
+import { currentGeneration, generationNumbers, planOrUndefined } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { time } from "./plan.ts";
@@ -100,7 +100,9 @@ export function settleGood(lock: HostLock, without: readonly number[] = []): voi
 	else if (!isGood(now) || now > current) {
 		pointGood(
 			lock,
-			generationNumbers(host).findLast((n) => n <= current && isReadable(host, n) && isGood(n)) ?? 0,
+			generationNumbers(host).findLast(
+				(n) => n <= current && planOrUndefined(host, n) !== undefined && isGood(n),
+			) ?? 0,
 		);
 	}
 }
@@ -111,16 +113,6 @@ function pointGood(lock: HostLock, n: number): void {
 	if (linkTarget(layout.good) === target) return;
 	if (target === undefined) durable.removeFile(layout.good);
 	else durable.swapLink(layout.good, target);
-}
-
-function isReadable(host: Host, n: number): boolean {
-	try {
-		readPlan(host, n);
-		return true;
-	} catch (error) {
-		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
-		return false;
-	}
 }
 
 function write(

@@ -5,6 +5,7 @@ import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
+import { demandNotHeld } from "./holds.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { type OfferedPermits, permitFor } from "./permit.ts";
@@ -38,6 +39,7 @@ export interface InstallRequest {
  *
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
  * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
+ * HOST_HELD: the operator holds the bundle at another version.
  * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitFor}.
  */
 export async function install(lock: HostLock, request: InstallRequest): Promise<ChangeReport> {
@@ -57,6 +59,7 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const runs = current.functions.some(
 		(entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256,
 	);
+	if (!runs) demandNotHeld(host, bundle.manifest, activeVersions(current, wanted.bundle.name));
 	const permit = runs ? undefined : await permitBelowFloor(host, bundle, request.permits);
 	const report = await change(lock, {
 		reason: permit === undefined ? reason : `${reason} by permit ${permit.id}`,
@@ -68,6 +71,10 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 		onStep: request.onStep,
 	});
 	return floored(lock, request, bundle, report);
+}
+
+function activeVersions(current: Plan, name: string): string[] {
+	return current.functions.filter(({ bundle }) => bundle.name === name).map(({ bundle }) => bundle.version);
 }
 
 /** Undefined where the version is not below the floor of its name. */

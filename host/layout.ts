@@ -4,6 +4,9 @@ import { join } from "node:path";
 /** Every path that host code uses; a path not derived from here is a bug. */
 export interface Layout {
 	readonly root: string;
+	readonly config: string;
+	/** What the operator holds at its version (docs/formats/holds.md). */
+	readonly holds: string;
 	readonly trust: string;
 	readonly publishers: string;
 	/** The pinned root (docs/formats/trust-state.md). */
@@ -38,10 +41,13 @@ export interface Layout {
 /** Derives all paths from `root` ("/" on a real host). */
 export function layoutOf(root: string): Layout {
 	const state = join(root, "var/lib/kfn");
-	const trust = join(root, "etc/kfn/trust");
+	const config = join(root, "etc/kfn");
+	const trust = join(config, "trust");
 	const generation = (n: number) => join(state, "generations", String(n));
 	return {
 		root,
+		config,
+		holds: join(config, "holds.json"),
 		trust,
 		publishers: join(trust, "publishers.json"),
 		trustRoot: join(trust, "root.json"),

@@ -1,7 +1,6 @@
 // What is installed and which generations there are to go back to. Takes no lock and asks no kernel: status does that.
 import type { Config } from "#bundle/config.ts";
-import { codeOf } from "./errors.ts";
-import { generationNumbers, readCurrentPlan, readPlan } from "./generations.ts";
+import { generationNumbers, planOrUndefined, readCurrentPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import { setParameters } from "./parameters.ts";
 import { type PlanFunction, sameFunctions } from "./plan.ts";
@@ -54,28 +53,15 @@ function listGeneration(
 	current: number,
 	active: readonly PlanFunction[],
 ): ListedGeneration {
-	try {
-		const { created, reason, functions } = readPlan(host, n);
-		const same = sameFunctions(functions, active);
-		return {
-			generation: n,
-			created,
-			reason,
-			current: n === current,
-			same,
-			functions: listFunctions(host, functions),
-		};
-	} catch (error) {
-		if (codeOf(error) !== "HOST_PLAN_MALFORMED" && codeOf(error) !== "HOST_NO_GENERATION") throw error;
-		return {
-			generation: n,
-			created: null,
-			reason: null,
-			current: n === current,
-			same: false,
-			functions: null,
-		};
-	}
+	const plan = planOrUndefined(host, n);
+	return {
+		generation: n,
+		created: plan?.created ?? null,
+		reason: plan?.reason ?? null,
+		current: n === current,
+		same: plan !== undefined && sameFunctions(plan.functions, active),
+		functions: plan === undefined ? null : listFunctions(host, plan.functions),
+	};
 }
 
 function listFunctions(host: Host, functions: readonly PlanFunction[]): ListedFunction[] {

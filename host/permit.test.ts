@@ -154,7 +154,7 @@ describe("without one", () => {
 		await expect(take(fake, samples.v1.archive)).rejects.toMatchObject({
 			code: "HOST_DOWNGRADE",
 			message: "sample 1.0.0 is lower than what this host has had: 1.1.0",
-			hint: expect.stringMatching(/^kfn rollback --to 1 .* kfn upgrade sample@1.0.0 --permit FILE/),
+			hint: expect.stringMatching(/^kfn rollback 1 .* kfn upgrade sample@1.0.0 --permit FILE/),
 			details: { leaving: ["1.1.0"], offered: to, permits: [] },
 		});
 		await fake.locked((lock) => rollback(lock, { to: 1 }));

@@ -3,8 +3,8 @@
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { demandPermitted, type OpenedPermit, openPermit, type RollbackStep } from "#signing/permit.ts";
-import { codeOf, HostError } from "./errors.ts";
-import { currentGeneration, generationNumbers, readPlan } from "./generations.ts";
+import { HostError } from "./errors.ts";
+import { currentGeneration, generationNumbers, planOrUndefined } from "./generations.ts";
 import type { Host } from "./host.ts";
 import { publishersInForce } from "./publishers.ts";
 import { effectiveTime, readMark } from "./trust-state/mark.ts";
@@ -65,15 +65,11 @@ function wayDown(host: Host, name: string, { version, manifestSha256 }: Rollback
 	const earlier = generationNumbers(host).filter((n) => n <= currentGeneration(host));
 	const ran = earlier.findLast((n) => names(host, n, manifestSha256));
 	const leave = `kfn upgrade ${name}@${version} --permit FILE, with a permit of its publisher (kfn permit create)`;
-	return ran === undefined ? leave : `kfn rollback --to ${ran} goes back to when it ran here; else ${leave}`;
+	return ran === undefined ? leave : `kfn rollback ${ran} goes back to when it ran here; else ${leave}`;
 }
 
+/** A generation that cannot be read is no way down, and no reason to refuse anything. */
 function names(host: Host, n: number, manifestSha256: string): boolean {
-	try {
-		return readPlan(host, n).functions.some(({ bundle }) => bundle.manifestSha256 === manifestSha256);
-	} catch (error) {
-		// A generation that cannot be read is no way down, and no reason to refuse anything.
-		if (codeOf(error) === "HOST_PLAN_MALFORMED" || codeOf(error) === "HOST_NO_GENERATION") return false;
-		throw error;
-	}
+	const functions = planOrUndefined(host, n)?.functions ?? [];
+	return functions.some(({ bundle }) => bundle.manifestSha256 === manifestSha256);
 }

@@ -94,7 +94,7 @@ export function parsePlan(bytes: Uint8Array | string, source = "plan"): Plan {
 		return plan;
 	} catch (error) {
 		throw new HostError("HOST_PLAN_MALFORMED", `${source}: ${(error as Error).message}`, {
-			hint: "kfn rollback --to N takes up another generation (kfn list shows them)",
+			hint: "kfn rollback N takes up another generation (kfn history shows them)",
 			details: { source },
 			cause: error,
 		});

@@ -1,6 +1,12 @@
 // Drops history for good: generations and store entries, and in the end kfn's whole state. Refuses to touch what the current generation needs.
-import { codeOf } from "./errors.ts";
-import { currentGeneration, generationNumbers, pointTo, readPlan, removeGeneration } from "./generations.ts";
+import {
+	currentGeneration,
+	generationNumbers,
+	planOrUndefined,
+	pointTo,
+	readPlan,
+	removeGeneration,
+} from "./generations.ts";
 import { settleGood } from "./health.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
@@ -11,12 +17,7 @@ export function generationsWith(host: Host, name: string): number[] {
 	const current = currentGeneration(host);
 	return generationNumbers(host).filter((n) => {
 		if (n === current) return false;
-		try {
-			return readPlan(host, n).functions.some((entry) => entry.bundle.name === name);
-		} catch (error) {
-			if (codeOf(error) === "HOST_PLAN_MALFORMED" || codeOf(error) === "HOST_NO_GENERATION") return true;
-			throw error;
-		}
+		return planOrUndefined(host, n)?.functions.some((entry) => entry.bundle.name === name) ?? true;
 	});
 }
 

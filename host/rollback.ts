@@ -1,15 +1,22 @@
 // Goes back to what an earlier generation ran, in one command. Refuses to rewrite history: going back makes a new generation with the old one's functions.
 import { change } from "./change.ts";
-import { codeOf, HostError } from "./errors.ts";
-import { currentGeneration, generationNumbers, noGeneration, readPlan } from "./generations.ts";
+import { HostError } from "./errors.ts";
+import {
+	currentGeneration,
+	generationNumbers,
+	noGeneration,
+	planOrUndefined,
+	readPlan,
+} from "./generations.ts";
+import { readHealth } from "./health.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
-import { emptyPlan, type Plan, sameFunctions } from "./plan.ts";
+import { sameFunctions } from "./plan.ts";
 import { recover } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 
 export interface RollbackRequest {
-	/** The generation to go back to; the one before the current unless given. 0: nothing active. */
+	/** The generation to go back to; unless given, the latest earlier one that is not bad and differs. 0: nothing active. */
 	to?: number | undefined;
 	onStep?: OnStep | undefined;
 }
@@ -28,7 +35,8 @@ export async function rollback(lock: HostLock, request: RollbackRequest = {}): P
 	if (to > current || !Number.isSafeInteger(to) || to < 0) throw noGeneration(host, to);
 	const target = readPlan(host, to);
 	const reason = `rollback to generation ${to}`;
-	const now = readOrUndefined(host, current);
+	// Rolling back must work where the current plan cannot be read.
+	const now = planOrUndefined(host, current);
 	if (now !== undefined && sameFunctions(now.functions, target.functions)) {
 		return unchangedReport(now, reason, recovery);
 	}
@@ -42,9 +50,15 @@ export async function rollback(lock: HostLock, request: RollbackRequest = {}): P
 	});
 }
 
+/** The latest earlier generation that is not marked bad and had other functions than the current one. */
 function previousOf(host: Host, current: number): number {
+	const now = planOrUndefined(host, current);
+	const isOther = (n: number) => {
+		const plan = planOrUndefined(host, n);
+		return plan !== undefined && (now === undefined || !sameFunctions(plan.functions, now.functions));
+	};
 	const earlier = generationNumbers(host).filter((n) => n < current);
-	const previous = earlier.at(-1);
+	const previous = earlier.findLast((n) => readHealth(host, n)?.state !== "bad" && isOther(n));
 	if (previous !== undefined) return previous;
 	// Before the first generation there was nothing: that is generation 0.
 	if (current === 1) return 0;
@@ -52,18 +66,7 @@ function previousOf(host: Host, current: number): number {
 		hint:
 			current === 0
 				? "nothing was ever installed here"
-				: "earlier ones were purged; --to 0 deactivates everything",
-		details: { current },
+				: "earlier ones were removed, are bad, or ran the same; kfn rollback 0 deactivates everything",
+		details: { current, earlier },
 	});
-}
-
-/** The current plan where it can be read: rolling back must work when it cannot. */
-function readOrUndefined(host: Host, n: number): Plan | undefined {
-	if (n === 0) return emptyPlan();
-	try {
-		return readPlan(host, n);
-	} catch (error) {
-		if (codeOf(error) === "HOST_PLAN_MALFORMED" || codeOf(error) === "HOST_NO_GENERATION") return undefined;
-		throw error;
-	}
 }

@@ -7,6 +7,7 @@ import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
+import { demandNotHeld } from "./holds.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { setParameters } from "./parameters.ts";
@@ -33,7 +34,7 @@ export interface UpgradeRequest {
 /**
  * Verifies the bundle and replaces other versions of it, in one new generation.
  *
- * HOST_NOT_INSTALLED: it is not active (there). HOST_SAME_VERSION: the same version with other bytes is. The same bundle
+ * HOST_NOT_INSTALLED: it is not active (there). HOST_HELD: the operator holds it. HOST_SAME_VERSION: the same version with other bytes is. The same bundle
  * changes nothing. Where a higher version is active, or came through the registry before, a permit must cover the step: errors of {@link permitFor}.
  */
 export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<ChangeReport> {
@@ -46,6 +47,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	if (others.length === 0) {
 		return floored(lock, request, bundle, unchangedReport(current, `upgrade ${name} ${version}`, recovery));
 	}
+	demandNotHeld(lock.host, bundle.manifest, versionsOf(others));
 	const from = versionsOf(others).join(", ");
 	const permit = await permitOf(lock.host, others, bundle, request.permits);
 	const report = await change(lock, {

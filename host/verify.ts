@@ -89,7 +89,7 @@ async function verifyBundle(host: Host, entry: PlanFunction): Promise<number> {
 		"HOST_PLAN_MALFORMED",
 		`a generation describes ${name} ${version} otherwise than its manifest`,
 		{
-			hint: "kfn did not write this plan; kfn rollback --to N takes up another generation",
+			hint: "kfn did not write this plan; kfn rollback N takes up another generation",
 			details: { bundle: entry.bundle },
 		},
 	);

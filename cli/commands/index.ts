@@ -3,6 +3,8 @@
 import { Build } from "./build.ts";
 import { Dissect } from "./dissect.ts";
 import { Export } from "./export.ts";
+import { History } from "./history.ts";
+import { Hold } from "./hold.ts";
 import { Import } from "./import.ts";
 import { Inspect } from "./inspect.ts";
 import { Install } from "./install.ts";
@@ -46,6 +48,7 @@ import { TrustRecover } from "./trust/recover.ts";
 import { TrustRemove } from "./trust/remove.ts";
 import { TrustRootPin } from "./trust/root/pin.ts";
 import { TrustRootShow } from "./trust/root/show.ts";
+import { Unhold } from "./unhold.ts";
 import { Upgrade } from "./upgrade.ts";
 import { Verify } from "./verify.ts";
 import { Yank } from "./yank.ts";
@@ -54,6 +57,8 @@ export const COMMANDS = {
 	build: Build,
 	dissect: Dissect,
 	export: Export,
+	history: History,
+	hold: Hold,
 	import: Import,
 	inspect: Inspect,
 	install: Install,
@@ -97,6 +102,7 @@ export const COMMANDS = {
 	"trust:remove": TrustRemove,
 	"trust:root:pin": TrustRootPin,
 	"trust:root:show": TrustRootShow,
+	unhold: Unhold,
 	upgrade: Upgrade,
 	verify: Verify,
 	yank: Yank,

@@ -1,15 +1,19 @@
-import { Flags } from "@oclif/core";
+import { Args } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
 
 export class Rollback extends KfnCommand {
-	static override summary = "Go back to the generation before, or to a given one";
-	static override flags = {
-		to: Flags.integer({ min: 0, description: "generation to go back to" }),
+	static override summary = "Go back to what ran before, or to a given generation";
+	static override args = {
+		generation: Args.integer({
+			min: 0,
+			description:
+				"generation to go back to (kfn history shows them), 0: nothing is active; without it, the latest that is not bad and ran something else",
+		}),
 	};
 
 	protected async perform(): Promise<Output> {
-		const { flags } = await this.parse(Rollback);
+		const { args, flags } = await this.parse(Rollback);
 		const { rollback } = await import("#cli/ops/rollback.ts");
-		return rollback(this.context(flags), { to: flags.to });
+		return rollback(this.context(flags), { to: args.generation });
 	}
 }

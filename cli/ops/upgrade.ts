@@ -3,6 +3,7 @@
 
 import { gt } from "semver";
 import { HostError } from "#host/errors.ts";
+import { type Hold, holdAgainst } from "#host/holds.ts";
 import { type ListedFunction, list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
@@ -18,6 +19,8 @@ import type { Context } from "../context.ts";
 import { CliError, describeError, type ErrorDocument } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
+import { type HoldStatus, holdText } from "../output/hold.ts";
+import { holdStatuses } from "./hold.ts";
 import { readPermit } from "./permit.ts";
 
 export interface UpgradeInput {
@@ -112,26 +115,31 @@ async function upgradeAll(context: Context, input: UpgradeInput): Promise<Output
 	);
 	const changes: ChangeReport[] = [];
 	const failures: UpgradeFailure[] = [];
+	const held = new Set<string>();
 	for (const active of installed) {
 		try {
 			const report = await upgradeToNewest(context, source, active, input.allowPermit);
-			if (report !== undefined) changes.push(report);
+			if (report === "held") held.add(active.bundle);
+			else if (report !== undefined) changes.push(report);
 		} catch (error) {
 			// Ctrl-C ends the command, not only the download that it hit.
 			if (context.signal.aborted) throw error;
 			failures.push(failureOf(active, error));
 		}
 	}
-	return summary(changes, failures);
+	const holds: HoldStatus[] = [];
+	for (const name of held)
+		holds.push(...(await holdStatuses(context, openContextHost(context), async () => source, name)));
+	return summary(changes, failures, holds);
 }
 
-/** Undefined where the registry has nothing newer. */
+/** Undefined where the registry has nothing newer; "held" where the operator keeps it from what is newest. */
 async function upgradeToNewest(
 	context: Context,
 	source: Source,
 	{ bundle: name, version, scope }: ListedFunction,
 	allowPermit: boolean,
-): Promise<ChangeReport | undefined> {
+): Promise<ChangeReport | "held" | undefined> {
 	const index = await source.index(name);
 	const newest = selectVersion(index, "*");
 	if (gt(version, newest.version) && isYanked(index, version)) {
@@ -139,7 +147,21 @@ async function upgradeToNewest(
 		throw withdrawn(name, version, newest.version);
 	}
 	if (!gt(newest.version, version)) return undefined;
+	const hold = holdAgainst(openContextHost(context), { name, version: newest.version }, [version]);
+	if (hold !== undefined) return upToHold(context, source, { name, version, scope }, hold);
 	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${newest.version}`);
+	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
+}
+
+/** As far up as a hold at a version lets it; "held" where that is no way up. */
+async function upToHold(
+	context: Context,
+	source: Source,
+	{ name, version, scope }: { name: string; version: string; scope: string },
+	hold: Hold,
+): Promise<ChangeReport | "held"> {
+	if (hold.version === null || !gt(hold.version, version)) return "held";
+	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${hold.version}`);
 	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
 }
 
@@ -159,10 +181,18 @@ function failureOf({ bundle, version, scope }: ListedFunction, thrown: unknown):
 	return { bundle, version, scope, error: document.error, exit };
 }
 
-function summary(changes: readonly ChangeReport[], failures: readonly UpgradeFailure[]): Output {
-	const lines = [...changes.map((report) => changeOutput(report).text), ...failures.map(failureText)];
+function summary(
+	changes: readonly ChangeReport[],
+	failures: readonly UpgradeFailure[],
+	holds: readonly HoldStatus[],
+): Output {
+	const lines = [
+		...changes.map((report) => changeOutput(report).text),
+		...failures.map(failureText),
+		...holds.map(holdText),
+	];
 	return {
-		json: { changes, failures },
+		json: { changes, failures, holds },
 		text: lines.length === 0 ? "everything is at its newest version" : lines.join("\n"),
 		exit: gravest(failures.map(({ exit }) => exit)),
 	};

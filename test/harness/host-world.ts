@@ -17,6 +17,8 @@ export interface SampleSpec {
 	readonly retval?: number;
 	/** Gives it the parameters `ports` (a list, empty by default) with so many places in the program, and `depth` (1 by default). */
 	readonly places?: number;
+	/** Ids of the advisories that it fixes; none unless given. */
+	readonly fixes?: readonly string[];
 	/** Who signs; nobody where empty. */
 	readonly signers?: readonly SecretKey[];
 }
@@ -34,7 +36,12 @@ export async function signedSample(spec: SampleSpec): Promise<SignedSample> {
 	const name = spec.name ?? "sample";
 	const { places } = spec;
 	const assembled = sampleBundle({
-		package: { name, version: spec.version, ...(places === undefined ? {} : { config: PARAMETERS }) },
+		package: {
+			name,
+			version: spec.version,
+			...(spec.fixes === undefined ? {} : { fixes: spec.fixes }),
+			...(places === undefined ? {} : { config: PARAMETERS }),
+		},
 		source: (text) =>
 			text.replace("= keys->nhoff;", `= keys->nhoff + ${spec.offset ?? 0}${placesIn(places)};`),
 		files: { "vectors/basic.jsonl": vector(spec.retval ?? 0) },

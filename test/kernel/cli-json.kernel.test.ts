@@ -14,7 +14,17 @@ import { CLI } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
-const SHARED = ["ceremony", "change", "draft", "permit", "trust", "trust-status", "error"];
+const SHARED = [
+	"ceremony",
+	"change",
+	"draft",
+	"function-change",
+	"hold-status",
+	"permit",
+	"trust",
+	"trust-status",
+	"error",
+];
 
 interface Schema {
 	readonly $defs: Readonly<Record<string, unknown>>;
@@ -108,10 +118,15 @@ function commandLines(world: HostWorld): string[][] {
 		["install", "flow-dissector@1.0.0", "--scope", world.scope],
 		["status"],
 		["list"],
+		["history"],
 		["verify"],
 		["dissect", "gre.pcap"],
 		["dissect", "gre.pcap", "--packets"],
 		["trust:recover"],
+		["hold", "flow-dissector", "--reason", "a test"],
+		["hold"],
+		["upgrade"],
+		["unhold", "flow-dissector"],
 		["upgrade"],
 		["upgrade", "flow-dissector"],
 		["rollback"],

@@ -127,7 +127,7 @@ test.for(["store", "untrusted"] as const)(
 test.for([
 	["store", "remove", "flow-dissector"],
 	["store", "upgrade", "sample-1.1.0.kfn"],
-	["untrusted", "rollback", "--to", "1"],
+	["untrusted", "rollback", "1"],
 	["untrusted", "remove", "sample"],
 ] as const)(
 	"after a loader killed in the middle of a swap, everything goes on: %s, %s",
@@ -147,7 +147,7 @@ test.for([
 		const after = await status();
 		expect(after.health).not.toBe("pending");
 		if (command[1] !== "flow-dissector") expect(of(after, "flow-dissector").programs).toEqual(running);
-		await done("rollback", "--to", "0");
+		await done("rollback", "0");
 	},
 );
 
@@ -175,5 +175,5 @@ test("what does not run and cannot be proved is not loaded: nothing is attached,
 			{ bundle: "flow-dissector", running: false },
 		],
 	});
-	await done("rollback", "--to", "0");
+	await done("rollback", "0");
 });

@@ -68,7 +68,7 @@ test("upgrading everything goes past a bundle that the registry lacks, and past 
 	expect(text.stdout).toMatch(/not upgraded: sample 1\.0\.0 in \S+: .* \[TRUST_NO_TARGET\]\n {2}hint: /);
 
 	// The operator's own word for a name comes before the registry's: its publisher is now somebody else.
-	await done("rollback", "--to", "2");
+	await done("rollback", "2");
 	await done("trust", "remove", "flow-dissector");
 	await done("trust", "add", "flow-dissector", "--key", "local.key.pub");
 	const second = await world.kfn("upgrade", "--json");
