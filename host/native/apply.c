@@ -263,15 +263,31 @@ static void change_free(struct change *change)
 	plan_free(&change->plan);
 }
 
-int cmd_apply(const char *path, char **leave_args, size_t leave_count)
+/* Takes the plan's content; out: what was done, where it was. */
+int plan_apply(const struct plan *plan, json_t **out)
 {
 	static struct change change;
-	int err = plan_read(path, leave_args, leave_count, &change.plan);
+	int err = 0;
 
+	memset(&change, 0, sizeof(change));
+	change.plan = *plan;
 	/* Without a bpffs there are no pins, so nothing is active: an empty plan is fulfilled. */
-	if (!err && (change.plan.count || bpffs_mounted()))
+	if (plan->count || bpffs_mounted())
 		err = bpffs_check() ?: steps_make(&change) ?: prepare(&change) ?: decide(&change) ?: execute(&change);
-	err = err ?: answer(change_json(&change));
+	if (!err)
+		*out = change_json(&change);
 	change_free(&change);
 	return err;
+}
+
+int cmd_apply(const char *path, char **leave_args, size_t leave_count)
+{
+	static struct plan plan;
+	json_t *done = NULL;
+
+	if (plan_read(path, leave_args, leave_count, &plan)) {
+		plan_free(&plan);
+		return -1;
+	}
+	return plan_apply(&plan, &done) ?: answer(done);
 }

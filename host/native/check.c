@@ -5,7 +5,7 @@
 #include "kfn-load.h"
 
 /* Nothing of the manifest is parsed before its digest and its signatures are right. */
-static int manifest_open(const struct function_spec *spec, int store, struct manifest *out)
+int manifest_open(const struct function_spec *spec, int store, struct manifest *out)
 {
 	struct buf bytes __buf = { 0 }, signatures __buf = { 0 };
 	struct publisher publisher;

@@ -130,18 +130,23 @@ static json_t *failure_json(void)
 			 "hint", failure.hint, "details", failure.details);
 }
 
+json_t *failure_clear(void)
+{
+	json_t *error = failure_json();
+
+	failure.set = failure.last_is_first = false;
+	failure.details = NULL;
+	return error;
+}
+
 /* A bug, a wrong command line and a missing privilege are everybody's failure. */
 json_t *failure_take(void)
 {
 	int exit_code = table[failure.code].exit;
-	json_t *error;
 
 	if (!failure.set || failure.code == LOAD_NO_PRIVILEGE || (exit_code != 1 && exit_code != 3))
 		return NULL;
-	error = failure_json();
-	failure.set = failure.last_is_first = false;
-	failure.details = NULL;
-	return error;
+	return failure_clear();
 }
 
 int answer_failure(void)

@@ -46,6 +46,8 @@
 	X(LOAD_PIN_INVALID, 1, "something under the pins folder is not a pin of kfn's layout") \
 	X(LOAD_PIN_FAILED, 1, "a pin could not be made, renamed or removed") \
 	X(LOAD_NOT_ACTIVE, 1, "this function is not active in this scope") \
+	X(LOAD_BOOT_INCOMPLETE, 1, "the boot went on without something of the generation; details.boot says what") \
+	X(LOAD_STATE_UNWRITABLE, 1, "a file of the host's state could not be written") \
 	X(LOAD_REPLAY_INPUT, 2, "the packets on stdin do not follow the replay format") \
 	X(LOAD_FAULT, 70, "a fault point of a test build fired")
 

@@ -51,6 +51,7 @@ void fail_undone(json_t *failed);			/* what could not be undone, into details; t
 void plain(char *text);
 int answer(json_t *fields);				/* prints {"ok":true,…}; takes the reference */
 json_t *failure_take(void);				/* as JSON, and there is none any more; NULL: it is not one function's alone */
+json_t *failure_clear(void);				/* the same, whatever it is */
 int answer_failure(void);				/* prints {"ok":false,…}; returns the exit code */
 json_t *errors_json(void);
 
@@ -170,6 +171,7 @@ struct checked {
 	struct loaded loaded;
 	size_t vectors;
 };
+int manifest_open(const struct function_spec *spec, int store, struct manifest *out);
 int function_check(const struct function_spec *spec, struct checked *out);
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
 void checked_free(struct checked *checked);
@@ -207,7 +209,39 @@ int pin_unlink(const struct pin *pin, const char *leaf);
 int pin_dir_drop(const struct pin *pin);
 void pin_close(struct pin *pin);
 
+/* durable.c: below root_dir; whole and synced when it returns, or as before */
+int state_write(const char *path, json_t *document);	/* takes the reference */
+int state_link(const char *path, const char *target);
+int folder_make(const char *path);			/* with its parents */
+
+/* boot-state.c: what counts boots and says which generation is current and good */
+struct boot_state {
+	char boot_id[37], last_id[37];			/* of this boot; of the boot that wrote the counter */
+	long long current, good;			/* 0: none; -1: what stands there is no generation */
+	long long booted;				/* the last with which a boot came up; 0: none did */
+	long long fallback;				/* that one, or else the good one; 0: none is there */
+	long long last_current, last_generation;	/* as they were in that boot */
+	size_t count;
+	struct { long long generation, boots; } unfinished[2];	/* boots in a row that did not reach good */
+};
+int boot_state_read(struct boot_state *out);
+int boot_state_write(const struct boot_state *state);
+bool boot_allowed(const struct boot_state *state, long long generation);
+void boot_count(struct boot_state *state, long long generation);
+void boot_uncount(struct boot_state *state, long long generation);
+json_t *boot_unfinished_json(const struct boot_state *state);
+json_t *health_open(long long generation);		/* health.json; NULL, without fail(), where there is none that can be read */
+int health_mark(long long generation);			/* good on this kernel, by a boot */
+int host_lock(void);					/* waits; a host without a writable state folder has no lock */
+
+/* boot.c, boot-good.c, boot-copy.c */
+enum boot_stage { BOOT_INITRAMFS, BOOT_SYSTEM, BOOT_AGAIN };
+int cmd_boot(enum boot_stage stage);
+int cmd_boot_good(void);
+int cmd_boot_copy(const char *folder, const char *release);
+
 /* apply.c, inspect.c, replay.c, lock.c */
+int plan_apply(const struct plan *plan, json_t **out);
 int cmd_apply(const char *plan, char **leave_args, size_t leave_count);
 int cmd_inspect(char **netns_paths, size_t count);
 int cmd_replay(const char *function, const char *scope);

@@ -12,7 +12,8 @@
 static int usage(const char *problem)
 {
 	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | check PLAN [--leave FUNCTION SCOPE]… | "
-		    "apply PLAN [--leave FUNCTION SCOPE]… | inspect [--netns PATH]… | replay FUNCTION SCOPE", "%s", problem);
+		    "apply PLAN [--leave FUNCTION SCOPE]… | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
+		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE]", "%s", problem);
 }
 
 static int inspect_args(int argc, char **argv)
@@ -41,6 +42,19 @@ static int plan_args(int (*cmd)(const char *, char **, size_t), int argc, char *
 	return cmd(argv[0], argv + 1, i);
 }
 
+static int boot_args(int argc, char **argv)
+{
+	static const char *const stages[] = { [BOOT_INITRAMFS] = "initramfs", [BOOT_SYSTEM] = "system", [BOOT_AGAIN] = "again" };
+	int i;
+
+	if (!argc)
+		return cmd_boot(BOOT_SYSTEM);
+	for (i = 0; argc == 2 && !strcmp(argv[0], "--stage") && i <= BOOT_AGAIN; i++)
+		if (!strcmp(argv[1], stages[i]))
+			return cmd_boot(i);
+	return usage("boot takes only --stage initramfs, system or again");
+}
+
 static int command(const char *name, int argc, char **argv)
 {
 	if (!strcmp(name, "inspect"))
@@ -51,6 +65,12 @@ static int command(const char *name, int argc, char **argv)
 		return plan_args(cmd_apply, argc, argv);
 	if (!strcmp(name, "replay") && argc == 2)
 		return cmd_replay(argv[0], argv[1]);
+	if (!strcmp(name, "boot"))
+		return boot_args(argc, argv);
+	if (!strcmp(name, "boot-good") && !argc)
+		return cmd_boot_good();
+	if (!strcmp(name, "boot-copy") && (argc == 1 || (argc == 3 && !strcmp(argv[1], "--release"))))
+		return cmd_boot_copy(argv[0], argc == 3 ? argv[2] : NULL);
 	if (!strcmp(name, "version") && !argc)
 		return answer(json_pack("{s:s}", "version", VERSION));
 	if (!strcmp(name, "errors") && !argc)
