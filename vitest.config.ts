@@ -1,9 +1,12 @@
-// Three projects: `fast` (no root, no kernel, about a minute), `slow` (the same, but longer: sessions and kills at every
-// write) and `kernel` (root, namespaces, a real BPF kernel). `npm test` runs all three.
+// Three projects: `fast` (no root, no kernel, about a minute), `slow` (the same, but longer: sessions, fuzzing, kills at every
+// write) and `kernel` (root, namespaces, a real BPF kernel), one after the other. `npm test` runs all three.
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const kernel = ["**/*.kernel.test.ts"];
 const slow = ["**/*.slow.test.ts"];
+// vitest leaves a core to itself by default, which is half of a machine with two.
+const maxWorkers = Math.min(availableParallelism(), 8);
 const never = ["**/node_modules/**", "**/dist/**", "test/vm/**"];
 
 export default defineConfig({
@@ -11,14 +14,32 @@ export default defineConfig({
 		testTimeout: 60_000,
 		hookTimeout: 120_000,
 		projects: [
-			{ test: { name: "fast", include: ["**/*.test.ts"], exclude: [...never, ...slow, ...kernel] } },
-			{ test: { name: "slow", include: slow, exclude: never, testTimeout: 120_000 } },
+			{
+				test: {
+					name: "fast",
+					include: ["**/*.test.ts"],
+					exclude: [...never, ...slow, ...kernel],
+					maxWorkers,
+					sequence: { groupOrder: 0 },
+				},
+			},
+			{
+				test: {
+					name: "slow",
+					include: slow,
+					exclude: never,
+					testTimeout: 120_000,
+					maxWorkers,
+					sequence: { groupOrder: 1 },
+				},
+			},
 			{
 				test: {
 					name: "kernel",
 					include: kernel,
 					exclude: never,
-					fileParallelism: false,
+					maxWorkers: 1,
+					sequence: { groupOrder: 2 },
 					testTimeout: 120_000,
 				},
 			},
