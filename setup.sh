@@ -11,10 +11,10 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # What the build needs; then what the kernel tests, the demo and the benchmarks run.
 packages=(clang-19 gcc libc6-dev make pkg-config libbpf-dev libelf-dev zlib1g-dev libsodium-dev libjansson-dev
-	zstd xz-utils libclang-rt-19-dev iproute2 bpftool tcpdump tcpreplay strace procps util-linux patch
+	zstd xz-utils openssl libclang-rt-19-dev iproute2 bpftool tcpdump tcpreplay strace procps util-linux patch
 	apt-utils gnupg python3-securesystemslib)
 [ "$mode" = --fast ] && packages=(clang-19 gcc libc6-dev make pkg-config libbpf-dev libelf-dev zlib1g-dev
-	libsodium-dev libjansson-dev libclang-rt-19-dev zstd patch)
+	libsodium-dev libjansson-dev libclang-rt-19-dev zstd patch openssl)
 
 # Names the packages that dpkg does not hold as installed.
 missing_packages() {

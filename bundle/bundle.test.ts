@@ -61,6 +61,18 @@ describe("a good bundle", () => {
 		expect(writeBundle(again.manifestBytes, NO_SIGNATURES, shuffled.files)).toEqual(sample.archive);
 	});
 
+	it("may carry signatures for the kernel, which change neither manifest nor tag", async () => {
+		const { manifestBytes, files } = sample;
+		const bytes = Buffer.from("unparsed");
+		const bundle = await openBundle(writeBundle(manifestBytes, NO_SIGNATURES, files, bytes));
+		expect(Buffer.from(bundle.kernelSignatureBytes!)).toEqual(bytes);
+		expect(bundle.manifestDigest).toBe(sha256(manifestBytes));
+		expect([...bundle.files.keys()]).not.toContain("kfn.kernel-sig.json");
+		expect((await openBundle(sample.archive)).kernelSignatureBytes).toBeUndefined();
+		const tooLarge = Buffer.alloc(32 * 1024 + 1);
+		expect(codeOf(() => writeBundle(manifestBytes, NO_SIGNATURES, files, tooLarge))).toBe("BUNDLE_TOO_LARGE");
+	});
+
 	it("carries the digest of the program's instructions", () => {
 		const program = sample.manifest.variants[0]!.programs[0]!;
 		const elf = readElf(sample.files.get("obj/sample.bpf.o")!);

@@ -5,7 +5,7 @@ import { BundleError } from "./errors.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
 import { checkObjects, programsOf } from "./object-agreement.ts";
 import type { PackageManifest } from "./package-manifest.ts";
-import { MANIFEST_PATH, SIGNATURE_PATH } from "./path.ts";
+import { KERNEL_SIGNATURE_PATH, MANIFEST_PATH, SIGNATURE_PATH } from "./path.ts";
 import { plain } from "./plain.ts";
 import { tagOf } from "./tag.ts";
 import { checkNames, checkVectorFits, parseVectors, type Vector } from "./vectors.ts";
@@ -18,6 +18,8 @@ export interface BundleContents {
 	readonly manifestDigest: Digest;
 	/** kfn.sig.json, unparsed. */
 	readonly signatureBytes: Uint8Array;
+	/** kfn.kernel-sig.json, unparsed; undefined where the bundle has none. */
+	readonly kernelSignatureBytes: Uint8Array | undefined;
 	/** Every file that the manifest names, by path. */
 	readonly files: ReadonlyMap<string, Uint8Array>;
 	readonly vectors: readonly Vector[];
@@ -63,11 +65,22 @@ export function openContents(entries: Iterable<ArchiveEntry>): BundleContents {
 	}
 	const manifestBytes = take(files, MANIFEST_PATH, LIMITS.manifestBytes);
 	const signatureBytes = take(files, SIGNATURE_PATH, LIMITS.signatureBytes);
+	const kernelSignatureBytes = files.has(KERNEL_SIGNATURE_PATH)
+		? take(files, KERNEL_SIGNATURE_PATH, LIMITS.kernelSignatureBytes)
+		: undefined;
 	const manifest = parseManifest(manifestBytes);
 	checkFiles(manifest, files);
 	checkObjects(manifest, files);
 	const vectors = readVectors(manifest, files);
-	return { manifest, manifestBytes, manifestDigest: sha256(manifestBytes), signatureBytes, files, vectors };
+	return {
+		manifest,
+		manifestBytes,
+		manifestDigest: sha256(manifestBytes),
+		signatureBytes,
+		kernelSignatureBytes,
+		files,
+		vectors,
+	};
 }
 
 function take(files: Map<string, Uint8Array>, path: string, limit: number): Uint8Array {
@@ -170,24 +183,29 @@ function allEntries(
 	manifestBytes: Uint8Array,
 	signatureBytes: Uint8Array,
 	files: ReadonlyMap<string, Uint8Array>,
+	kernelSignatureBytes?: Uint8Array | undefined,
 ): ArchiveEntry[] {
 	return [
 		{ path: MANIFEST_PATH, bytes: manifestBytes },
 		{ path: SIGNATURE_PATH, bytes: signatureBytes },
+		...(kernelSignatureBytes === undefined
+			? []
+			: [{ path: KERNEL_SIGNATURE_PATH, bytes: kernelSignatureBytes }]),
 		...[...files].map(([path, bytes]) => ({ path, bytes })),
 	];
 }
 
 /**
- * The archive of a manifest, its signature file and the files that it names; the same input gives the same bytes.
+ * The archive of a manifest, its signature files and the files that it names; the same input gives the same bytes.
  * Refuses what `openBundle` would refuse.
  */
 export function writeBundle(
 	manifestBytes: Uint8Array,
 	signatureBytes: Uint8Array,
 	files: ReadonlyMap<string, Uint8Array>,
+	kernelSignatureBytes?: Uint8Array | undefined,
 ): Uint8Array {
-	const entries = allEntries(manifestBytes, signatureBytes, files);
+	const entries = allEntries(manifestBytes, signatureBytes, files, kernelSignatureBytes);
 	openContents(entries);
 	return packArchive(entries);
 }

@@ -16,5 +16,6 @@ export const LIMITS = {
 	windowLog: 23,
 	manifestBytes: MiB,
 	signatureBytes: 32 * 1024,
+	kernelSignatureBytes: 32 * 1024,
 	vectors: 4096,
 } as const;

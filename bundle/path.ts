@@ -5,6 +5,8 @@ import { plain } from "./plain.ts";
 
 export const MANIFEST_PATH = "kfn.json";
 export const SIGNATURE_PATH = "kfn.sig.json";
+/** May be missing; signing/kernel/signature-file.ts says what is in it. */
+export const KERNEL_SIGNATURE_PATH = "kfn.kernel-sig.json";
 
 const ALPHABET = /^[A-Za-z0-9_][A-Za-z0-9._/-]*$/;
 const PLACES = [

@@ -83,6 +83,22 @@ test.each(tampering)("%s is found and named, and importing again repairs it", as
 	expect(look(fake).manifest).toEqual(bundle.manifest);
 });
 
+test("signatures for the kernel are stored with it; without them, or with others, it is imported anew", async () => {
+	using fake = openFakeHost(samples);
+	const signed = { ...bundle, kernelSignatureBytes: Buffer.from("signatures") };
+	const importSigned = () => fake.locked((lock) => importBundle(lock, signed));
+	const path = join(fake.host.layout.storeEntry(bundle.sha256), "kfn.kernel-sig.json");
+	expect(await importSigned()).toBe(true);
+	expect(look(fake).kernelSignatureBytes).toEqual(signed.kernelSignatureBytes);
+	expect(await importSigned()).toBe(false);
+	flip(path);
+	expect(await importSigned()).toBe(true);
+	rmSync(path);
+	expect(look(fake).kernelSignatureBytes).toBeUndefined();
+	expect(await importSigned()).toBe(true);
+	expect(look(fake).kernelSignatureBytes).toEqual(signed.kernelSignatureBytes);
+});
+
 test("an entry that is not there", async () => {
 	using fake = openFakeHost(samples);
 	expect(() => look(fake)).toThrow(expect.objectContaining({ code: "HOST_STORE_MISSING", exit: 1 }));

@@ -14,6 +14,7 @@ import { readIfThere } from "./state-file.ts";
 
 const MANIFEST = "kfn.json";
 const SIGNATURES = "kfn.sig.json";
+const KERNEL_SIGNATURES = "kfn.kernel-sig.json";
 
 /** A store entry whose every file was just compared with the manifest. Signatures are not checked here (verify.ts). */
 export interface StoredBundle {
@@ -21,6 +22,7 @@ export interface StoredBundle {
 	readonly manifest: Manifest;
 	readonly manifestBytes: Uint8Array;
 	readonly signatureBytes: Uint8Array;
+	readonly kernelSignatureBytes: Uint8Array | undefined;
 }
 
 /** Digests of the entries in the store. */
@@ -47,6 +49,7 @@ export function importBundle(lock: HostLock, bundle: Bundle): boolean {
 		[SIGNATURES, bundle.signatureBytes],
 		...bundle.files,
 	]);
+	if (bundle.kernelSignatureBytes !== undefined) files.set(KERNEL_SIGNATURES, bundle.kernelSignatureBytes);
 	durable.importFolder(entry, layout.tmp, files);
 	return true;
 }
@@ -72,8 +75,16 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 		if (sha256(bytes) !== file.sha256)
 			throw damaged(folder, file.path, "does not have the manifest's sha256");
 	}
-	refuseExtra(folder, new Set([MANIFEST, SIGNATURES, ...manifest.files.map((file) => file.path)]));
-	return { sha256: entrySha256, manifest, manifestBytes, signatureBytes: readStored(folder, SIGNATURES) };
+	const named = [MANIFEST, SIGNATURES, KERNEL_SIGNATURES, ...manifest.files.map((file) => file.path)];
+	refuseExtra(folder, new Set(named));
+	const hasKernelSignatures = statOf(join(folder, KERNEL_SIGNATURES)) !== undefined;
+	return {
+		sha256: entrySha256,
+		manifest,
+		manifestBytes,
+		signatureBytes: readStored(folder, SIGNATURES),
+		kernelSignatureBytes: hasKernelSignatures ? readStored(folder, KERNEL_SIGNATURES) : undefined,
+	};
 }
 
 /** The manifest that the plan names, without a look at any other file; undefined where it is not there as it was. */
@@ -94,11 +105,18 @@ export function storedManifest(
 function isSound(host: Host, bundle: Bundle): boolean {
 	try {
 		const stored = openStored(host, bundle.sha256, bundle.manifestDigest);
-		return Buffer.compare(stored.signatureBytes, bundle.signatureBytes) === 0;
+		return (
+			isSame(stored.signatureBytes, bundle.signatureBytes) &&
+			isSame(stored.kernelSignatureBytes, bundle.kernelSignatureBytes)
+		);
 	} catch (error) {
 		if (codeOf(error) === "HOST_STORE_DIGEST" || codeOf(error) === "HOST_STORE_MISSING") return false;
 		throw error;
 	}
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+	return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
 function readStored(folder: string, name: string, size?: number): Uint8Array {

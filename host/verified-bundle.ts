@@ -2,6 +2,8 @@
 import { type Bundle, openBundle } from "#bundle/bundle.ts";
 import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
 import { checkConfigPlaces } from "#bundle/config-places.ts";
+import { programDigests } from "#bundle/instructions.ts";
+import { parseKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Host, OnStep } from "./host.ts";
@@ -10,7 +12,7 @@ import { publishersInForce } from "./publishers.ts";
 import type { Scope } from "./scope.ts";
 
 /**
- * Opens an archive and verifies its publisher's signatures; BUNDLE_, SIGNATURE_ and PUBLISHERS_ codes come out as they are.
+ * Opens an archive and verifies its publisher's signatures; BUNDLE_, SIGNATURE_, PUBLISHERS_ and KERNEL_SIGNATURE_ codes come out as they are.
  *
  * The loader verifies the same again on the bytes that it loads: this look only keeps the untrusted out of the store.
  */
@@ -23,6 +25,8 @@ export async function openVerified(
 	const bundle = await openBundle(archive);
 	const publisher = publisherFor(publishersInForce(host), bundle.manifest.name);
 	await verifyManifest(bundle.manifestBytes, bundle.signatureBytes, publisher);
+	// Whether they are valid only the kernel can say; what is not even well-formed stays out of the store.
+	parseKernelSignatures(bundle.kernelSignatureBytes, programDigests(bundle.manifest));
 	return bundle;
 }
 

@@ -1,4 +1,6 @@
 // Proves that what is stored is what was signed: every file of every bundle that a generation needs, and every signature. Refuses to stop at the first fault.
+import { programDigests } from "#bundle/instructions.ts";
+import { parseKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { codeOf, type Details, HostError, withDetails } from "./errors.ts";
@@ -78,13 +80,14 @@ async function verifyBundle(host: Host, entry: PlanFunction): Promise<number> {
 		publisherFor(publishersInForce(host), name),
 	);
 	const { manifest } = stored;
+	parseKernelSignatures(stored.kernelSignatureBytes, programDigests(manifest));
 	const isSame =
 		manifest.name === name &&
 		manifest.version === version &&
 		manifest.tag.value === entry.tag &&
 		manifest.function.name === entry.function &&
 		manifest.function.abi === entry.abi;
-	if (isSame) return manifest.files.length + 2;
+	if (isSame) return manifest.files.length + (stored.kernelSignatureBytes === undefined ? 2 : 3);
 	throw new HostError(
 		"HOST_PLAN_MALFORMED",
 		`a generation describes ${name} ${version} otherwise than its manifest`,

@@ -61,6 +61,15 @@ export const SIGNING_ERRORS = {
 	},
 	KEY_WRONG_PASSPHRASE: { exit: 1, means: "the passphrase is wrong, or the secret key file was changed" },
 	KEY_PASSPHRASE_UNUSABLE: { exit: 2, means: "the passphrase is empty, too long or not well-formed Unicode" },
+	KERNEL_KEY_UNUSABLE: {
+		exit: 1,
+		means: "the key or its certificate is not one that the kernel can check signatures with",
+	},
+	KERNEL_SIGNATURE_MALFORMED: {
+		exit: 3,
+		means:
+			"the file of signatures for the kernel is not in its one canonical spelling, or not of the bundle's programs",
+	},
 	LOG_CHECKPOINT_MALFORMED: { exit: 3, means: "a log's checkpoint is not in the form of a signed tree head" },
 	LOG_ORIGIN: { exit: 3, means: "the checkpoint is of another log than the trusted one" },
 	LOG_SIGNATURE: {

@@ -8,6 +8,7 @@ import { Hold } from "./hold.ts";
 import { Import } from "./import.ts";
 import { Inspect } from "./inspect.ts";
 import { Install } from "./install.ts";
+import { KernelKeyGenerate } from "./kernel-key/generate.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
@@ -62,6 +63,7 @@ export const COMMANDS = {
 	import: Import,
 	inspect: Inspect,
 	install: Install,
+	"kernel-key:generate": KernelKeyGenerate,
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,

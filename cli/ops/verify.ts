@@ -12,6 +12,7 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
+import { kernelKeysOf } from "../kernel-signing.ts";
 import { openContextHost } from "../open-host.ts";
 import { verifyProof } from "./verify-proof.ts";
 
@@ -38,6 +39,7 @@ export async function verify(
 		sha256: bundle.sha256,
 		manifestSha256: bundle.manifestDigest,
 		signatures,
+		kernelKeys: kernelKeysOf(bundle),
 		files: manifest.files.length,
 		rebuilt,
 		logged,

@@ -3,7 +3,9 @@
 // the authorisation map says. Hosts check the same again, so that a stolen registry decides nothing.
 import { type Bundle, openBundle } from "#bundle/bundle.ts";
 import { BundleError } from "#bundle/errors.ts";
+import { programDigests } from "#bundle/instructions.ts";
 import { SigningError } from "#signing/errors.ts";
+import { parseKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { parseSignatureFile } from "#signing/signature-file.ts";
 import { RegistryError } from "../api/errors.ts";
 import { MAX_ARCHIVE_BYTES, type PublishedDocument } from "../api/wire.ts";
@@ -84,6 +86,7 @@ async function examine(
 		);
 	}
 	requireSignature(signatureBytes);
+	requireKernelSignatures(bundle);
 	const authorised = await authoriseBundle(registry, bundle);
 	const record: VersionRecord = {
 		name: manifest.name,
@@ -131,6 +134,20 @@ function requireSignature(signatureBytes: Uint8Array): void {
 	throw new RegistryError("REGISTRY_SIGNATURE_MISSING", "the bundle lists no signature", {
 		hint: "sign it first (kfn sign): no host would install it unsigned",
 	});
+}
+
+/** There need be none; what is there must be what hosts take. */
+function requireKernelSignatures({ kernelSignatureBytes, manifest }: Bundle): void {
+	try {
+		parseKernelSignatures(kernelSignatureBytes, programDigests(manifest));
+	} catch (error) {
+		if (!(error instanceof SigningError)) throw error;
+		throw new RegistryError("REGISTRY_BUNDLE_REFUSED", error.message, {
+			hint: "sign the bundle again (kfn sign --kernel)",
+			details: { bundleCode: error.code },
+			cause: error,
+		});
+	}
 }
 
 async function commit(

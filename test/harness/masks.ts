@@ -10,6 +10,7 @@ export interface Mask {
 export const MASKS: readonly Mask[] = [
 	{ pattern: /\bkfn_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, name: "[TOKEN]" },
 	{ pattern: /\b[0-9a-f]{64}\b/g, name: "[DIGEST]" },
+	{ pattern: /\b[0-9a-f]{40}\b/g, name: "[KERNEL KEY]" },
 	{ pattern: /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==/g, name: "[SIGNATURE]" },
 	{ pattern: /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g, name: "[KEY]" },
 	{ pattern: /\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| UTC|[+-]\d\d:\d\d)?/g, name: "[TIME]" },
