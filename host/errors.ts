@@ -27,6 +27,11 @@ export const HOST_ERRORS = {
 	HOST_AMBIGUOUS_SCOPE: { exit: 2, means: "the function is active in several scopes and none was named" },
 	HOST_NO_GENERATION: { exit: 1, means: "the generation asked for does not exist" },
 	HOST_STILL_ACTIVE: { exit: 1, means: "what is to be purged is still active in another scope" },
+	HOST_RUNNING_DIFFERS: { exit: 3, means: "the kernel runs another program than the verified one" },
+	HOST_RUNNING_UNPROVED: {
+		exit: 1,
+		means: "it could not be told whether the kernel runs the verified program",
+	},
 	HOST_CHECK_FAILED: { exit: 1, means: "after a change the kernel did not run what the plan says" },
 	HOST_TRUST_UNKNOWN: { exit: 1, means: "no trusted publisher has the name or key that was to be removed" },
 	HOST_TRUST_THRESHOLD: { exit: 2, means: "a publisher would have fewer keys than its threshold" },

@@ -97,6 +97,24 @@ export const applyAnswer = open({
 });
 export type ApplyAnswer = ReturnType<typeof applyAnswer>;
 
+const image = open({ id: count, kernelTag: text, xlatedBytes: count, jitedBytes: count, maps: count });
+
+/** What comparing the running program with a second copy from the store told of one function. */
+export type ProvedFunction = ReturnType<typeof provedFunction>;
+const provedFunction = open({
+	function: text,
+	scope: text,
+	proof: oneOf("proved", "differs", "unknown"),
+	/** Why not `proved`; null where `error` says it. */
+	reason: orNull(text),
+	running: orNull(image),
+	copy: orNull(image),
+	error: orNull(failed),
+});
+
+export const proveAnswer = open({ ok: oneOf(true), functions: listOf(provedFunction) });
+export type ProveAnswer = ReturnType<typeof proveAnswer>;
+
 export const inspectAnswer = open({ ok: oneOf(true), pins: listOf(pin), foreign: listOf(foreign) });
 export type InspectAnswer = ReturnType<typeof inspectAnswer>;
 

@@ -14,7 +14,9 @@ import {
 	inspectAnswer,
 	okAnswer,
 	type ProbeAnswer,
+	type ProveAnswer,
 	probeAnswer,
+	proveAnswer,
 } from "./loader-answers.ts";
 import { type Plan, serializePlan } from "./plan.ts";
 import { type Shape, ShapeError } from "./shape.ts";
@@ -34,6 +36,8 @@ export interface Loader {
 	check(plan: Plan, mayStay?: readonly MayStay[]): Promise<CheckAnswer>;
 	/** Makes the kernel run exactly the plan; undoes its own steps on failure. The child keeps `lockFd` open. */
 	apply(plan: Plan, lockFd: number, mayStay?: readonly MayStay[]): Promise<ApplyAnswer>;
+	/** Loads a second copy of everything in the plan, verified, and compares it with what runs. */
+	prove(plan: Plan): Promise<ProveAnswer>;
 	/** Reads pins and kernel; looks for foreign programs in `namespaces` too. */
 	inspect(namespaces: readonly string[]): Promise<InspectAnswer>;
 	/** Starts a replay: the child reads packets on stdin and answers in lines. */
@@ -61,6 +65,7 @@ export function spawnLoader(path: string, root: string): Loader {
 		check: (plan, mayStay) => ask(checkAnswer, ["check", "-", ...leaveArgs(mayStay)], serializePlan(plan)),
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
+		prove: (plan) => ask(proveAnswer, ["prove", "-"], serializePlan(plan)),
 		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
 		replay: (fn, scope) => startReplay(path, ["--root", root, "replay", fn, scope]),
 	};
@@ -74,6 +79,7 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 		check: (plan, mayStay) => faults.aroundAsync("loader check", () => loader.check(plan, mayStay)),
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),
+		prove: (plan) => faults.aroundAsync("loader prove", () => loader.prove(plan)),
 		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),
 		replay: (fn, scope) => faults.around("loader replay", () => loader.replay(fn, scope)),
 	};

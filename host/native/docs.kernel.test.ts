@@ -28,7 +28,7 @@ function example(text: string, name: string): string {
 	return found[1]!;
 }
 
-const VARIES = /^(id|netnsInode|loadedAt|jitedBytes|nanoseconds|programId|pinnedProgramId)$/;
+const VARIES = /^(id|netnsInode|xlatedBytes|loadedAt|jitedBytes|nanoseconds|programId|pinnedProgramId)$/;
 
 /** What differs between two runs or machines, made equal: digests, ids, times, names with a process id, the kernel's release. */
 function masked(value: unknown, key = ""): unknown {
@@ -96,6 +96,8 @@ test("check, apply, inspect, replay and a failure", () => {
 	same("check", rig.check([bundle.planned(blue)]).body);
 	expect(rig.apply([acme.planned(blue)]).code).toBe("ok");
 	same("apply", rig.apply([bundle.planned(blue)]).body);
+
+	same("prove", rig.run(["prove", "-"], { input: json(planOf([bundle.planned(blue)])) }).body);
 
 	const other = rig.namespace("other");
 	attachForeign(other);

@@ -11,7 +11,7 @@ import { sha256 } from "#bundle/digest.ts";
 import { LoaderError } from "#host/errors.ts";
 import { layoutOf } from "#host/layout.ts";
 import type { Loader, LoaderProcess, MayStay } from "#host/loader.ts";
-import type { ApplyAnswer, CheckAnswer, InspectAnswer, Pin } from "#host/loader-answers.ts";
+import type { ApplyAnswer, CheckAnswer, InspectAnswer, Pin, ProveAnswer } from "#host/loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
 import type { Namespaces } from "#host/scope.ts";
 import { parsePublishers, publisherFor } from "#signing/publishers.ts";
@@ -148,6 +148,7 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 			};
 		},
 		apply: (plan, _lockFd, mayStay) => apply(kernel, plan, mayStay),
+		prove: (plan) => prove(kernel, plan),
 		inspect: async (namespaces) => inspect(kernel, namespaces),
 		replay: (fn, scope) => replay(kernel, fn, scope),
 	};
@@ -317,6 +318,38 @@ function attach(
 	return { step: alive ? "replace" : "attach" };
 }
 
+async function prove(kernel: FakeKernel, plan: Plan): Promise<ProveAnswer> {
+	const { loaded, left } = await loadAll(kernel, plan, plan.functions);
+	const state = kernel.read();
+	const image = (kernelTag: string, id: number) => ({
+		id,
+		kernelTag,
+		xlatedBytes: 8,
+		jitedBytes: 8,
+		maps: 0,
+	});
+	const compared = loaded.map(({ entry, answer }) => {
+		const pin = state.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
+		if (pin === undefined || !runs(state, entry)) {
+			return unproved(entry, refusal("LOAD_NOT_ACTIVE", `${entry.function} is not active in ${entry.scope}`));
+		}
+		const wanted = answer.programs[0]?.kernelTag ?? "";
+		const same = wanted === pin.program.kernelTag;
+		return {
+			...{ function: entry.function, scope: entry.scope, error: null },
+			proof: same ? ("proved" as const) : ("differs" as const),
+			reason: same ? null : "its kernel tag is another one",
+			running: image(pin.program.kernelTag, pin.program.id),
+			copy: image(wanted, state.nextId),
+		};
+	});
+	return { ok: true, functions: [...compared, ...left.map(({ entry, error }) => unproved(entry, error))] };
+}
+
+function unproved(entry: PlanFunction, error: LoaderError): ProveAnswer["functions"][number] {
+	return { ...leftAnswer(entry, error), proof: "unknown", reason: null, running: null, copy: null };
+}
+
 function inspect(kernel: FakeKernel, namespaces: readonly string[]): InspectAnswer {
 	const state = kernel.read();
 	if (!state.bpffs) throw refusal("LOAD_BPFFS_NOT_MOUNTED", "no bpffs is mounted where pins go");
@@ -420,6 +453,7 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	const mayStay = plan.functions.filter(({ function: name, scope }) =>
 		args.some((arg, i) => arg === "--leave" && args[i + 1] === name && args[i + 2] === scope),
 	);
+	if (command === "prove") return loader.prove(plan);
 	return command === "apply" ? loader.apply(plan, 3, mayStay) : loader.check(plan, mayStay);
 }
 

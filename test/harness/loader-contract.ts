@@ -86,6 +86,23 @@ export function loaderContract(
 			expect(program?.insnsDigest?.slice(0, 16)).toBe(program?.kernelTag);
 		});
 
+		test("prove tells the verified program from another one, and from none", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			const v1 = await stored(world, samplesOf().v1, blue);
+			const v2 = await stored(world, samplesOf().v2, blue);
+			const proofOf = async (entry: PlanFunction) =>
+				(await world.loader.prove(plan([entry]))).functions.map(({ proof, reason, error }) => [
+					proof,
+					reason ?? error?.code,
+				]);
+			expect(await proofOf(v1)).toEqual([["unknown", "LOAD_NOT_ACTIVE"]]);
+			await steps(world, [v1]);
+			expect(await proofOf(v1)).toEqual([["proved", undefined]]);
+			expect(await proofOf(v2)).toEqual([["differs", "its kernel tag is another one"]]);
+			expect((await world.loader.inspect([])).pins).toHaveLength(1);
+		});
+
 		test("a link dies with its namespace, and its pin stays until the plan is applied", async () => {
 			await using world = await open();
 			const blue = await world.addNamespace();
