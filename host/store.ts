@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bundle } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
-import type { Manifest } from "#bundle/manifest-shape.ts";
+import type { FileRecord, Manifest } from "#bundle/manifest-shape.ts";
 import { readPinnedManifest } from "#bundle/pinned-manifest.ts";
 import { fileError, statOf } from "./durable.ts";
 import { codeOf, HostError } from "./errors.ts";
@@ -70,11 +70,7 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 	const manifestBytes = readStored(folder, MANIFEST);
 	const manifest = readPinnedManifest(manifestBytes, manifestSha256);
 	if (manifest === undefined) throw damaged(folder, MANIFEST, "is not the one that the plan names");
-	for (const file of manifest.files) {
-		const bytes = readStored(folder, file.path, file.size);
-		if (sha256(bytes) !== file.sha256)
-			throw damaged(folder, file.path, "does not have the manifest's sha256");
-	}
+	for (const file of manifest.files) readNamed(folder, file);
 	const named = [MANIFEST, SIGNATURES, KERNEL_SIGNATURES, ...manifest.files.map((file) => file.path)];
 	refuseExtra(folder, new Set(named));
 	const hasKernelSignatures = statOf(join(folder, KERNEL_SIGNATURES)) !== undefined;
@@ -85,6 +81,24 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 		signatureBytes: readStored(folder, SIGNATURES),
 		kernelSignatureBytes: hasKernelSignatures ? readStored(folder, KERNEL_SIGNATURES) : undefined,
 	};
+}
+
+/** A file of an opened entry, compared with the manifest once more: it may have changed since. HOST_STORE_DIGEST. */
+export function readStoredFile(
+	host: Host,
+	{ sha256: entry, manifest }: StoredBundle,
+	path: string,
+): Uint8Array {
+	const folder = host.layout.storeEntry(entry);
+	const named = manifest.files.find((file) => file.path === path);
+	if (named === undefined) throw damaged(folder, path, "is not in the manifest");
+	return readNamed(folder, named);
+}
+
+function readNamed(folder: string, file: FileRecord): Uint8Array {
+	const bytes = readStored(folder, file.path, file.size);
+	if (sha256(bytes) !== file.sha256) throw damaged(folder, file.path, "does not have the manifest's sha256");
+	return bytes;
 }
 
 /** The manifest that the plan names, without a look at any other file; undefined where it is not there as it was. */

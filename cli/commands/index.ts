@@ -1,6 +1,7 @@
 // The explicit command table: id → command. A command that is not here does not exist.
 
 import { Build } from "./build.ts";
+import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
 import { Export } from "./export.ts";
 import { History } from "./history.ts";
@@ -56,6 +57,7 @@ import { Yank } from "./yank.ts";
 
 export const COMMANDS = {
 	build: Build,
+	diff: Diff,
 	dissect: Dissect,
 	export: Export,
 	history: History,

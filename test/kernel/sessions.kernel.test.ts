@@ -37,6 +37,7 @@ async function session(world: HostWorld, golden: string, files: readonly string[
 		masks: [
 			...MASKS,
 			{ pattern: /\d+ vectors/g, name: "[N] vectors" },
+			{ pattern: /instructions: \+\d+ -\d+/g, name: "instructions: +[N] -[N]" },
 			{ pattern: /\b[0-9a-f]{32}\b/g, name: "[ID]" },
 		],
 		env: {
