@@ -1,13 +1,22 @@
 // The one way in which verified metadata becomes what a host trusts: a whole new set, then `current`, then the mark. Refuses
 // to commit over a set that it was not derived from, and to do any of it without the host's lock.
 import { join } from "node:path";
+import { readTrustedRoot, stillCounts } from "#signing/tuf/trusted-root.ts";
 import type { VerifiedRole } from "#signing/tuf/verified-roles.ts";
 import { linkTarget, statOf } from "../durable.ts";
 import { listFolder } from "../generations.ts";
 import type { HostLock } from "../lock.ts";
 import { logSize } from "./checkpoint-file.ts";
 import { EMPTY_MARK, readMark, type TrustMark, writeMark } from "./mark.ts";
-import { currentSetName, SET_RECORD, type SetRecord, serializeSet, setNumber, type TrustSet } from "./set.ts";
+import {
+	currentSetName,
+	roleFile,
+	SET_RECORD,
+	type SetRecord,
+	serializeSet,
+	setNumber,
+	type TrustSet,
+} from "./set.ts";
 
 export interface NextSet {
 	readonly record: SetRecord;
@@ -76,7 +85,24 @@ function prune(lock: HostLock, current: number): void {
 function raised(mark: TrustMark, set: string, { record, files, movesTime }: NextSet): TrustMark {
 	const later = movesTime && (mark.time === null || mark.time < record.at);
 	const time = later ? record.at : mark.time;
-	return { ...mark, set, roles: markedRoles(record.roles), time, log: { size: logSize(files) } };
+	const roles = markedRoles(record.roles);
+	return { time, set, roles, log: { size: logSize(files) }, bundles: stillSeen(mark, files) };
+}
+
+/**
+ * The marks of the bundles; without what indexes listed, where the root (`files`) has given the snapshot other keys since: an index
+ * hangs on the snapshot, so that a thief of the online keys can list any version, and nobody could ever list it again (TUF
+ * 1.0.34 §5.3.11). A floor stays: what was installed, its publisher had signed.
+ */
+function stillSeen(
+	{ roles, bundles }: TrustMark,
+	files: ReadonlyMap<string, Uint8Array>,
+): TrustMark["bundles"] {
+	const root = readTrustedRoot(files.get(roleFile("root"))!);
+	if (roles.snapshot === undefined || stillCounts(root, "snapshot", roles.snapshot.signers)) return bundles;
+	return Object.fromEntries(
+		Object.entries(bundles).map(([name, { floor }]) => [name, { floor, seen: null }]),
+	);
 }
 
 /** What the mark keeps of a set's roles. */

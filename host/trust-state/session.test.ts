@@ -13,6 +13,7 @@ import {
 import { withLock } from "../lock.ts";
 import { commitSet } from "./commit.ts";
 import { publishersOfSet, registryOfSet } from "./documents.ts";
+import { noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
 import { trustStatus } from "./report.ts";
 import { rehearseTrust } from "./session.ts";
@@ -317,6 +318,25 @@ describe("fast-forward recovery", () => {
 		const { mark, set } = readTrustState(world.host);
 		expect(mark.roles).toMatchObject({ root: { version: 3 }, timestamp: { version: 4 } });
 		expect(set!.record.roles.snapshot!.version).toBe(4);
+	});
+
+	test("a version that a thief listed is forgotten with his keys, and what was installed is not", async () => {
+		const repository = await makeKfnRepository();
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		await withLock(world.host, "test", (lock) => {
+			noteSeen(lock, "gro", ["999.0.0"]);
+			raiseFloor(lock, { name: "gro", version: "1.0.0" });
+		});
+		await repository.rotate("timestamp");
+		await repository.signTimestamp();
+		await world.refresh();
+		expect(readMark(world.host).bundles).toEqual({ gro: { floor: "1.0.0", seen: "999.0.0" } });
+		await repository.rotate("snapshot");
+		await repository.signSnapshot();
+		await repository.signTimestamp();
+		await world.refresh();
+		expect(readMark(world.host).bundles).toEqual({ gro: { floor: "1.0.0", seen: null } });
 	});
 });
 

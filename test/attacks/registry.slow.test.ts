@@ -350,38 +350,51 @@ describe("wrong threshold", () => {
 	});
 });
 
-test("fast-forward recovery: after a thief counted to the end, new online keys make the registry readable again", async () => {
-	const world = await victim();
-	const { forger, mirror, open } = world;
-	await forger.snapshot((signed) => ({ ...signed, version: 900_000 }));
-	await open();
-	mirror.honest();
-	expect(await code(open())).toBe("TRUST_ROLLBACK");
-	const { root, rootBytes } = registry.trust;
-	const [snapshot, timestamp] = [await generateKeyPair(), await generateKeyPair()];
-	const ids = [snapshot, timestamp].map(({ publicKey }) => tufKeyId(tufKeyOf(publicKey)));
-	const recovered = await forge(rootBytes, "root", root.slice(0, 2), (signed) => ({
-		...signed,
-		version: 2,
-		keys: {
-			...signed.keys,
-			[ids[0]!]: tufKeyOf(snapshot.publicKey),
-			[ids[1]!]: tufKeyOf(timestamp.publicKey),
-		},
-		roles: {
-			...signed.roles,
-			snapshot: { keyids: [ids[0]!], threshold: 1 },
-			timestamp: { keyids: [ids[1]!], threshold: 1 },
-		},
-	}));
-	mirror.lie("v1/metadata/2.root.json", recovered);
-	await new Forger(mirror, fromServer(registry.url), {
-		...registry.trust.online,
-		snapshot,
-		timestamp,
-	}).snapshot((signed) => signed);
-	await open();
-	expect(readTrustState(world.host).mark.roles.snapshot!.version).toBeLessThan(900_000);
+describe("fast-forward recovery", () => {
+	/** What the root's signers do after the theft: other online keys, with which the registry signs as it stands. */
+	async function newOnlineKeys(mirror: LyingMirror): Promise<void> {
+		const { root, rootBytes } = registry.trust;
+		const [snapshot, timestamp] = [await generateKeyPair(), await generateKeyPair()];
+		const ids = [snapshot, timestamp].map(({ publicKey }) => tufKeyId(tufKeyOf(publicKey)));
+		const recovered = await forge(rootBytes, "root", root.slice(0, 2), (signed) => ({
+			...signed,
+			version: 2,
+			keys: {
+				...signed.keys,
+				[ids[0]!]: tufKeyOf(snapshot.publicKey),
+				[ids[1]!]: tufKeyOf(timestamp.publicKey),
+			},
+			roles: {
+				...signed.roles,
+				snapshot: { keyids: [ids[0]!], threshold: 1 },
+				timestamp: { keyids: [ids[1]!], threshold: 1 },
+			},
+		}));
+		mirror.honest();
+		mirror.lie("v1/metadata/2.root.json", recovered);
+		const keys = { ...registry.trust.online, snapshot, timestamp };
+		await new Forger(mirror, fromServer(registry.url), keys).snapshot((signed) => signed);
+	}
+
+	test("after a thief counted to the end, new online keys make the registry readable again", async () => {
+		const { forger, host, mirror, open } = await victim();
+		await forger.snapshot((signed) => ({ ...signed, version: 900_000 }));
+		await open();
+		mirror.honest();
+		expect(await code(open())).toBe("TRUST_ROLLBACK");
+		await newOnlineKeys(mirror);
+		await open();
+		expect(readTrustState(host).mark.roles.snapshot!.version).toBeLessThan(900_000);
+	});
+
+	test("after a thief listed a version that nobody published, they make its index readable again", async () => {
+		const { forger, mirror, open } = await victim();
+		const version = versionIn(BIN);
+		await listed(forger, mirror, await testBundle({ version }));
+		expect((await (await open()).index("sample")).versions[0]!.version).toBe(version);
+		await newOnlineKeys(mirror);
+		expect((await (await open()).index("sample")).versions[0]!.version).toBe("1.1.0");
+	});
 });
 
 test("expired root chain: the walk goes through an expired root, and does not end at one", async () => {
