@@ -7,6 +7,7 @@ type Table = Readonly<Record<string, Command.Class>>;
 type Plugin = Interfaces.Plugin;
 
 const TOPICS = {
+	boot: { description: "Load functions at boot" },
 	key: { description: "Publisher keys" },
 	log: { description: "The registry's transparency log" },
 	permit: { description: "Permits to go back to an older version" },

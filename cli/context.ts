@@ -7,6 +7,8 @@ export interface Context {
 	readonly root: string;
 	/** The loader's binary. */
 	readonly loader: string;
+	/** The folder with the units, hooks and rules of boot loading. */
+	readonly bootFiles: string;
 	readonly env: Readonly<{
 		registry: string | undefined;
 		token: string | undefined;

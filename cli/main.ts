@@ -23,11 +23,18 @@ function findLoader(): string {
 	return process.env["KFN_LOADER"] ?? candidates.find((path) => existsSync(path)) ?? candidates[0]!;
 }
 
+/** Beside the sources, or where a package put them. */
+function findBootFiles(): string {
+	const beside = join(top, "host/boot");
+	return existsSync(join(beside, "systemd")) ? beside : "/usr/share/kfn/boot";
+}
+
 function makeContext(root: string | undefined, onStep: Context["onStep"]): Context {
 	const { env } = process;
 	return {
 		root: root ?? env["KFN_ROOT"] ?? "/",
 		loader: findLoader(),
+		bootFiles: findBootFiles(),
 		env: {
 			registry: env["KFN_REGISTRY"],
 			token: env["KFN_TOKEN"],

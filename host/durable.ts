@@ -35,10 +35,10 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_WRONLY, O_
 export interface Durable {
 	/** Makes a folder and its missing parents. */
 	makeFolder(path: string): void;
-	/** Creates or replaces a file. */
-	writeFile(path: string, bytes: Uint8Array | string): void;
+	/** Creates or replaces a file; mode 0644, less the umask, unless another is given. */
+	writeFile(path: string, bytes: Uint8Array | string, mode?: number): void;
 	/** Like `writeFile`, for many files in one folder: the name is durable once `syncFolder` has returned, the bytes before. */
-	placeFile(path: string, bytes: Uint8Array | string): void;
+	placeFile(path: string, bytes: Uint8Array | string, mode?: number): void;
 	/** Makes the names in a folder durable. */
 	syncFolder(path: string): void;
 	/** Appends one line to a file; a torn last line of an earlier power cut is ended first. */
@@ -76,16 +76,16 @@ class FileWriter implements Durable {
 		this.syncFolder(dirname(path));
 	}
 
-	writeFile(path: string, bytes: Uint8Array | string): void {
-		this.placeFile(path, bytes);
+	writeFile(path: string, bytes: Uint8Array | string, mode?: number): void {
+		this.placeFile(path, bytes, mode);
 		this.syncFolder(dirname(path));
 	}
 
-	placeFile(path: string, bytes: Uint8Array | string): void {
+	placeFile(path: string, bytes: Uint8Array | string, mode?: number): void {
 		// One fixed name per target: writers hold a lock, and a leftover of a killed one is replaced, not added to.
 		const temp = temporary(path);
 		this.#do(`clear ${basename(temp)}`, temp, () => rmSync(temp, { force: true }));
-		this.#create(temp, bytes);
+		this.#create(temp, bytes, mode);
 		this.#do(`rename ${basename(path)}`, path, () => renameSync(temp, path));
 	}
 
@@ -171,10 +171,10 @@ class FileWriter implements Durable {
 		made.add(folder);
 	}
 
-	#create(path: string, bytes: Uint8Array | string): void {
+	#create(path: string, bytes: Uint8Array | string, mode = 0o644): void {
 		const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 		const name = basename(path);
-		const fd = this.#do(`create ${name}`, path, () => openSync(path, flags, 0o644));
+		const fd = this.#do(`create ${name}`, path, () => openSync(path, flags, mode));
 		try {
 			this.#do(`write ${name}`, path, () => writeAll(fd, bytes));
 			this.#do(`fsync ${name}`, path, () => fsyncSync(fd));

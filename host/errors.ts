@@ -47,6 +47,7 @@ export const HOST_ERRORS = {
 		means: "what this host holds or is offered of its registry is older than what it has verified before",
 	},
 	HOST_TRUST_POLICY: { exit: 3, means: "policy.json is not in the documented form" },
+	HOST_BOOT_NO_INITRAMFS: { exit: 1, means: "no known maker of initramfs images is installed" },
 	HOST_FAULT_MALFORMED: { exit: 2, means: "an injected fault (KFN_FAULT, tests only) is not N:KIND" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 

@@ -27,6 +27,12 @@ export interface Layout {
 	readonly log: string;
 	readonly lock: string;
 	readonly tmp: string;
+	/** Boot loading (docs/formats/boot.md): the kill switch, the counter, what each initramfs carries, what enabling made, what this boot did. */
+	readonly off: string;
+	readonly bootCounter: string;
+	readonly initramfs: string;
+	readonly bootEnabled: string;
+	readonly bootRecords: string;
 	/** Where `kfn import` keeps a registry's tree. */
 	readonly registry: string;
 	readonly pins: string;
@@ -65,6 +71,11 @@ export function layoutOf(root: string): Layout {
 		log: join(state, "log.jsonl"),
 		lock: join(state, "lock"),
 		tmp: join(state, "tmp"),
+		off: join(root, "etc/kfn/off"),
+		bootCounter: join(state, "boot.json"),
+		initramfs: join(state, "initramfs"),
+		bootEnabled: join(state, "boot-enabled.json"),
+		bootRecords: join(root, "run/kfn/boot"),
 		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),
 		trustSet: (name) => join(state, "tuf/sets", name),

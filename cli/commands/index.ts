@@ -1,5 +1,8 @@
 // The explicit command table: id → command. A command that is not here does not exist.
 
+import { BootDisable } from "./boot/disable.ts";
+import { BootEnable } from "./boot/enable.ts";
+import { BootStatus } from "./boot/status.ts";
 import { Build } from "./build.ts";
 import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
@@ -56,6 +59,9 @@ import { Verify } from "./verify.ts";
 import { Yank } from "./yank.ts";
 
 export const COMMANDS = {
+	"boot:disable": BootDisable,
+	"boot:enable": BootEnable,
+	"boot:status": BootStatus,
 	build: Build,
 	diff: Diff,
 	dissect: Dissect,

@@ -15,6 +15,7 @@ import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
 const SHARED = [
+	"boot-record",
 	"ceremony",
 	"change",
 	"draft",
@@ -127,6 +128,9 @@ function commandLines(world: HostWorld): string[][] {
 		["verify", "--running"],
 		["dissect", "gre.pcap"],
 		["dissect", "gre.pcap", "--packets"],
+		["boot:enable"],
+		["boot:status"],
+		["boot:disable"],
 		["trust:recover"],
 		["hold", "flow-dissector", "--reason", "a test"],
 		["hold"],

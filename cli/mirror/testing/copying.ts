@@ -78,6 +78,7 @@ export function contextOf(root: string, env: { readonly fault?: string | undefin
 		loader: LOADER,
 		env: { ...none, fault: env.fault },
 		stderrIsTerminal: false,
+		bootFiles: "/nonexistent",
 		stdinIsTerminal: false,
 		version: "test",
 		signal: new AbortController().signal,
