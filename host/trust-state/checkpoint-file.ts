@@ -1,21 +1,43 @@
-// The registry's checkpoint as a file of a set, and its size as the mark keeps it. Refuses to verify: that was done before it
-// became part of a set, which is authenticated as a whole.
+// The registry's checkpoint as a file of a set, and the tree that it states as the mark keeps it. Refuses to verify: that was done
+// before it became part of a set, which is authenticated as a whole.
+import { decodeBase64, encodeBase64 } from "#signing/base64.ts";
 import { parseCheckpoint } from "#signing/log/checkpoint.ts";
-import { rolledBack } from "./damage.ts";
-import type { TrustMark } from "./mark.ts";
+import { HASH_BYTES, type TreeHead } from "#signing/log/merkle.ts";
+import { logTrustOf, parseRegistryDocument } from "#signing/registry-document.ts";
+import { damaged, rolledBack } from "./damage.ts";
+import type { MarkedLog, TrustMark } from "./mark.ts";
 
 /** The checkpoint's name in a set: the bytes that the registry served, signed by the log's key and the witnesses asked for. */
 export const CHECKPOINT_FILE = "checkpoint";
 
-/** The checkpoint's size in a set's files; 0 where there is none. */
-export function logSize(files: ReadonlyMap<string, Uint8Array>): number {
+/** The log and its tree in a set's files; null where there is none. */
+export function logOfFiles(files: ReadonlyMap<string, Uint8Array>): MarkedLog | null {
 	const bytes = files.get(CHECKPOINT_FILE);
-	return bytes === undefined ? 0 : parseCheckpoint(bytes).size;
+	if (bytes === undefined) return null;
+	const { origin, size, root } = parseCheckpoint(bytes);
+	return { origin, size, root: encodeBase64(root) };
 }
 
-/** HOST_TRUST_ROLLED_BACK where the log has fewer entries than the mark says. */
-export function demandLogSize(files: ReadonlyMap<string, Uint8Array>, mark: TrustMark): void {
-	const found = logSize(files);
-	if (found >= mark.log.size) return;
-	throw rolledBack(`a log of ${found} entries`, { found, marked: mark.log.size });
+export function treeOf({ size, root }: MarkedLog): TreeHead {
+	return { size, root: decodeBase64(root, HASH_BYTES)! };
+}
+
+/**
+ * HOST_TRUST_ROLLED_BACK where the log has fewer entries than the mark says, or is not there; HOST_TRUST_DAMAGED where it is another
+ * tree of that size. Nothing where the documents in `files` name another log, or none: the registry's offline keys signed them.
+ */
+export function demandLog(files: ReadonlyMap<string, Uint8Array>, { log: marked }: TrustMark): void {
+	if (marked === null) return;
+	const document = files.get("registry.json");
+	if (document !== undefined && logTrustOf(parseRegistryDocument(document))?.origin !== marked.origin) return;
+	const found = logOfFiles(files);
+	if (found === null || found.size < marked.size) {
+		throw rolledBack(`a log of ${found?.size ?? 0} entries`, {
+			found: found?.size ?? 0,
+			marked: marked.size,
+		});
+	}
+	if (found.size === marked.size && found.root !== marked.root) {
+		throw damaged(CHECKPOINT_FILE, "states another log than this host has seen");
+	}
 }

@@ -6,7 +6,7 @@ import type { VerifiedRole } from "#signing/tuf/verified-roles.ts";
 import { linkTarget, statOf } from "../durable.ts";
 import { listFolder } from "../generations.ts";
 import type { HostLock } from "../lock.ts";
-import { logSize } from "./checkpoint-file.ts";
+import { logOfFiles } from "./checkpoint-file.ts";
 import { EMPTY_MARK, readMark, type TrustMark, writeMark } from "./mark.ts";
 import {
 	currentSetName,
@@ -86,7 +86,7 @@ function raised(mark: TrustMark, set: string, { record, files, movesTime }: Next
 	const later = movesTime && (mark.time === null || mark.time < record.at);
 	const time = later ? record.at : mark.time;
 	const roles = markedRoles(record.roles);
-	return { time, set, roles, log: { size: logSize(files) }, bundles: stillSeen(mark, files) };
+	return { time, set, roles, log: logOfFiles(files), bundles: stillSeen(mark, files) };
 }
 
 /**

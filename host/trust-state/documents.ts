@@ -5,7 +5,7 @@ import { SigningError } from "#signing/errors.ts";
 import { type Publishers, parsePublishers } from "#signing/publishers.ts";
 import { parseRegistryDocument, type RegistryDocument } from "#signing/registry-document.ts";
 import { damaged } from "./damage.ts";
-import type { Walk } from "./session.ts";
+import type { Remembered, Walk } from "./session.ts";
 import type { TrustSet } from "./set.ts";
 
 /** Target path, file name in the set, and the reader that must take the bytes. */
@@ -17,7 +17,7 @@ const DOCUMENTS = [
 /** The documents of a finished walk; those of the set before where their digests are still listed. */
 export async function registryDocuments(
 	walk: Walk,
-	before: TrustSet | undefined,
+	{ set }: Pick<Remembered, "set">,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
 	const found = new Map<string, Uint8Array>();
 	for (const { path, file, read } of DOCUMENTS) {
@@ -28,7 +28,7 @@ export async function registryDocuments(
 				details: { path },
 			});
 		}
-		const old = before?.files.get(file);
+		const old = set?.files.get(file);
 		const bytes =
 			old !== undefined && sha256(old) === target.hashes["sha256"] ? old : await walk.download(target);
 		read(bytes);

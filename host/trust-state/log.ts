@@ -1,7 +1,7 @@
 // The transparency log as a host sees it: the checkpoint that stands in each set, held against the one before, and whether a version
 // is in it. Refuses a log that was rewritten, forked or cut since this host last looked, and versions outside of it.
 import { SigningError } from "#signing/errors.ts";
-import { type Checkpoint, type LogTrust, openCheckpoint, parseCheckpoint } from "#signing/log/checkpoint.ts";
+import { type Checkpoint, type LogTrust, openCheckpoint } from "#signing/log/checkpoint.ts";
 import { serializeLogEntry } from "#signing/log/entry.ts";
 import { HASH_BYTES, leafHash, type TreeHead, truncated, verifyInclusion } from "#signing/log/merkle.ts";
 import { NOTE_LIMITS } from "#signing/log/note.ts";
@@ -9,9 +9,9 @@ import { MAX_ENTRIES_BYTES, type TileName, type TileReader, tilePath, wrongTile 
 import { LogTree } from "#signing/log/tree.ts";
 import { logTrustOf, parseRegistryDocument } from "#signing/registry-document.ts";
 import type { FetchFile } from "#signing/tuf/fetch-port.ts";
-import { CHECKPOINT_FILE } from "./checkpoint-file.ts";
+import { CHECKPOINT_FILE, logOfFiles, treeOf } from "./checkpoint-file.ts";
 import { registryDocuments } from "./documents.ts";
-import type { Companions } from "./session.ts";
+import type { Companions, Remembered } from "./session.ts";
 import type { TrustSet } from "./set.ts";
 
 /** What the index says of a version, as far as it was logged. */
@@ -25,7 +25,7 @@ export interface LoggedVersion {
 }
 
 /**
- * The documents of a set, and the checkpoint of the log that they name: opened, and consistent with the set before.
+ * The documents of a set, and the checkpoint of the log that they name: opened, and consistent with what was seen before.
  * The errors of `registryDocuments` and `openCheckpoint`; LOG_TRUNCATED, LOG_FORKED; LOG_TILE where neither could be told.
  */
 export function loggedDocuments(fetch: FetchFile): Companions {
@@ -96,11 +96,7 @@ export function fetchedTiles(fetch: FetchFile): TileReader {
 	};
 }
 
-async function fetchCheckpoint(
-	fetch: FetchFile,
-	trust: LogTrust,
-	before: TrustSet | undefined,
-): Promise<Uint8Array> {
+async function fetchCheckpoint(fetch: FetchFile, trust: LogTrust, before: Remembered): Promise<Uint8Array> {
 	const seen = seenBefore(trust, before);
 	const bytes = await fetch("log/checkpoint", NOTE_LIMITS.bytes);
 	if (bytes === "missing") {
@@ -116,8 +112,7 @@ async function fetchCheckpoint(
 }
 
 /** Another origin is another log, of which this host remembers nothing: only the offline keys can name one. */
-function seenBefore(trust: LogTrust, before: TrustSet | undefined): TreeHead | undefined {
-	const bytes = before?.files.get(CHECKPOINT_FILE);
-	const seen = bytes && parseCheckpoint(bytes);
-	return seen?.origin === trust.origin ? seen : undefined;
+function seenBefore(trust: LogTrust, { set, mark }: Remembered): TreeHead | undefined {
+	const seen = (set && logOfFiles(set.files)) ?? mark.log;
+	return seen?.origin === trust.origin ? treeOf(seen) : undefined;
 }

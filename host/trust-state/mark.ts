@@ -23,19 +23,28 @@ export interface MarkedBundle {
 	readonly seen: string | null;
 }
 
+/** The tree that a checkpoint stated. */
+export interface MarkedLog {
+	readonly origin: string;
+	/** Entries. */
+	readonly size: number;
+	/** 32 bytes in base64. */
+	readonly root: string;
+}
+
 export interface TrustMark {
 	/** The latest time at which metadata was verified that had not expired; null before the first. */
 	readonly time: string | null;
 	/** Name of the set that was committed last; null before the first. */
 	readonly set: string | null;
 	readonly roles: Readonly<Partial<Record<TopLevelRole, MarkedRole>>>;
-	/** Entries of the registry's log that this host knows of. */
-	readonly log: { readonly size: number };
+	/** The registry's log as this host has seen it last; null before the first, and where the registry keeps none. */
+	readonly log: MarkedLog | null;
 	/** By bundle name. */
 	readonly bundles: Readonly<Record<string, MarkedBundle>>;
 }
 
-export const EMPTY_MARK: TrustMark = { time: null, set: null, roles: {}, log: { size: 0 }, bundles: {} };
+export const EMPTY_MARK: TrustMark = { time: null, set: null, roles: {}, log: null, bundles: {} };
 
 const role = exact({ version: count, signers: listOf(text, 1024) });
 const version = orNull(matching(/^[0-9A-Za-z.+-]{1,64}$/, "a version"));
@@ -44,7 +53,9 @@ const shape = exact({
 	time: orNull(time),
 	set: orNull(text),
 	roles: exact({}, { root: role, timestamp: role, snapshot: role, targets: role }),
-	log: exact({ size: count }),
+	log: orNull(
+		exact({ origin: text, size: count, root: matching(/^[A-Za-z0-9+/]{43}=$/, "the base64 of 32 bytes") }),
+	),
 	bundles: mapOf(exact({ floor: version, seen: version })),
 	sha256: text,
 });

@@ -12,7 +12,7 @@ import { generationNumbers, readPlan } from "../generations.ts";
 import type { Host } from "../host.ts";
 import { type HostLock, withLock } from "../lock.ts";
 import { readIfThere } from "../state-file.ts";
-import { demandLogSize, logSize } from "./checkpoint-file.ts";
+import { demandLog, logOfFiles } from "./checkpoint-file.ts";
 import { markedRoles, replaceSet } from "./commit.ts";
 import { damaged } from "./damage.ts";
 import { EMPTY_MARK, type MarkedBundle, parseMark, type TrustMark } from "./mark.ts";
@@ -82,7 +82,7 @@ function otherPinned(host: Host): HostError {
 /**
  * Starts again from the pinned root, and commits the result over whatever lies there.
  *
- * What the registry then shows must be at least what the mark says: HOST_TRUST_ROLLED_BACK. A damaged mark is made again from
+ * What the registry then shows must be at least what the mark says: HOST_TRUST_ROLLED_BACK, and for its log LOG_TRUNCATED and LOG_FORKED. A damaged mark is made again from
  * the current set, where that is sound, and its floors from the generations; where neither is readable, nothing is left to
  * hold the registry against: HOST_TRUST_DAMAGED, and only pinning with --replace begins anew.
  */
@@ -94,11 +94,11 @@ export async function recoverTrust(host: Host, options: SessionOptions): Promise
 	await walk.run(options.companions);
 	const next = walk.next();
 	demandVersions(walk.trusted(), next.record.roles, mark);
-	demandLogSize(next.files, mark);
+	demandLog(next.files, mark);
 	return withLock(host, "trust recover", (lock) => {
 		// Another recovery, or a refresh where nothing was damaged, may have gone further meanwhile.
 		demandVersions(walk.trusted(), next.record.roles, rememberedMark(host));
-		demandLogSize(next.files, rememberedMark(host));
+		demandLog(next.files, rememberedMark(host));
 		return replaceSet(lock, next, rememberedMark(host));
 	});
 }
@@ -120,7 +120,7 @@ function rememberedMark(host: Host): TrustMark {
 	demandVersions(rolesOfSet(set), set.record.roles, EMPTY_MARK);
 	const { at, complete, stale, roles } = set.record;
 	const time = complete && stale === null ? at : null;
-	const log = { size: logSize(set.files) };
+	const log = logOfFiles(set.files);
 	return { time, set: name, roles: markedRoles(roles), log, bundles: floorsOfGenerations(host) };
 }
 

@@ -16,11 +16,11 @@ import { scratchPath } from "./scratch.ts";
 import { allRolesOfSet, roleFile, rolesOfSet, type Staleness, type TrustSet } from "./set.ts";
 import { readTrustState, type TrustState } from "./state.ts";
 
-/** What stands in a set beside the roles' metadata: by file name, derived from a finished walk and the set before. */
-export type Companions = (
-	walk: Walk,
-	before: TrustSet | undefined,
-) => Promise<ReadonlyMap<string, Uint8Array>>;
+/** What stands in a set beside the roles' metadata: by file name, derived from a finished walk and what was known before it. */
+export type Companions = (walk: Walk, before: Remembered) => Promise<ReadonlyMap<string, Uint8Array>>;
+
+/** What the host knew when the walk began; where its set is lost, only the mark. */
+export type Remembered = Pick<TrustState, "set" | "mark">;
 
 export interface SessionOptions {
 	readonly fetch: FetchFile;
@@ -167,7 +167,7 @@ export class Walk {
 		const root = verifiedRoles(this.#updater.verified()).get("root");
 		// Policy stretches what others must renew; a root that expired has nobody left to vouch for anything.
 		if (root !== undefined && this.#isPast(root)) throw expiredRoot(root);
-		this.#companions = await companions(this, this.#state.set);
+		this.#companions = await companions(this, this.#state);
 		this.#complete = true;
 	}
 

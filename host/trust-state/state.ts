@@ -3,7 +3,7 @@
 import { readTrustedRoot, stillCounts } from "#signing/tuf/trusted-root.ts";
 import { codeOf } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { demandLogSize } from "./checkpoint-file.ts";
+import { demandLog } from "./checkpoint-file.ts";
 import { damaged, rolledBack } from "./damage.ts";
 import { readMark, type TrustMark } from "./mark.ts";
 import { findPin, type PinnedRoot, readPin } from "./pin.ts";
@@ -82,7 +82,7 @@ function demandMark(set: TrustSet, mark: TrustMark): void {
 			throw damaged(set.name, "is another set than the one that was committed");
 	}
 	demandVersions(rolesOfSet(set), set.record.roles, mark);
-	demandLogSize(set.files, mark);
+	demandLog(set.files, mark);
 }
 
 /**

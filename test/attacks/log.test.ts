@@ -1,9 +1,12 @@
 // A registry whose machine and online keys are stolen, against hosts that have seen its log before. Real server, real database,
 // real signatures of the stolen log key; every attack by its name.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CHECKPOINT_FILE } from "#host/trust-state/checkpoint-file.ts";
 import { demandLogged, logOfSet } from "#host/trust-state/log.ts";
 import { readMark } from "#host/trust-state/mark.ts";
+import { recoverTrust } from "#host/trust-state/pinning.ts";
 import { readTrustState } from "#host/trust-state/state.ts";
 import type { IndexVersion } from "#registry/api/wire.ts";
 import { testBundle } from "#registry/testing/bundles.ts";
@@ -55,7 +58,7 @@ test("an honest registry: the log grows, and each refresh remembers it", async (
 	await publish("1.0.0");
 	await growServerLog(server, filler(600));
 	await host.refresh();
-	expect([seen().size, readMark(host.host).log.size]).toEqual([604, 604]);
+	expect([seen().size, readMark(host.host).log!.size]).toEqual([604, 604]);
 });
 
 test("log truncated: the registry serves an older checkpoint, properly signed", async () => {
@@ -88,6 +91,28 @@ test("log rewritten: an old entry is exchanged, everything after it is signed an
 	await growServerLog(server, filler(300));
 	expect(await outcome(host.refresh())).toBe("LOG_FORKED");
 	expect(seen().size).toBe(4);
+});
+
+test("log rewritten while the host has lost its sets: kfn trust recover holds it against the mark", async () => {
+	await publish("1.0.0");
+	await host.refresh();
+	const entries = await entriesOf();
+	const recover = () => outcome(recoverTrust(host.host, host.options));
+	const rewritten = entries.map((entry) =>
+		entry.type === "publish" ? { ...entry, sha256: "f".repeat(64) } : entry,
+	);
+	for (const after of [filler(0), filler(300)]) {
+		await forgeLog(server, [...rewritten, ...after]);
+		expect(await recover()).toBe("LOG_FORKED");
+	}
+	rmSync(join(host.host.layout.trustSets, ".."), { recursive: true });
+	expect(await recover()).toBe("LOG_FORKED");
+	await forgeLog(server, entries.slice(0, -1));
+	expect(await recover()).toBe("LOG_TRUNCATED");
+	await forgeLog(server, [...entries, ...filler(300)]);
+	expect(await recover()).toBe("accepted");
+	await host.refresh();
+	expect(seen().size).toBe(304);
 });
 
 test("log forked: two hosts are shown different trees, and the fork cannot be joined again", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Host, openHost } from "#host/host.ts";
 import { loggedDocuments } from "#host/trust-state/log.ts";
-import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
+import { openTrustSession, type SessionOptions, type TrustSession } from "#host/trust-state/session.ts";
 import { appendToLog } from "#registry/log/append.ts";
 import { openSqliteMetadataStore } from "#registry/store/open-sqlite.ts";
 import type { TestServer } from "#registry/testing/server.ts";
@@ -20,6 +20,7 @@ export interface LogHost extends Disposable {
 	readonly root: string;
 	readonly host: Host;
 	readonly fetch: FetchFile;
+	readonly options: SessionOptions;
 	/** Reads the registry as every command does: metadata, documents, then the log. */
 	refresh(): Promise<TrustSession>;
 	/** Bytes fetched since the last call, and how many files they were. */
@@ -41,11 +42,13 @@ export function openLogHost(server: TestServer): LogHost {
 		counted = { bytes: counted.bytes + bytes.byteLength, files: counted.files + 1 };
 		return bytes;
 	};
+	const options = { fetch, policy: "ed25519", companions: loggedDocuments(fetch) } as const;
 	return {
 		root,
 		host,
 		fetch,
-		refresh: () => openTrustSession(host, { fetch, policy: "ed25519", companions: loggedDocuments(fetch) }),
+		options,
+		refresh: () => openTrustSession(host, options),
 		traffic: () => {
 			const now = counted;
 			counted = { bytes: 0, files: 0 };
