@@ -165,18 +165,7 @@ describe("kernel ranges", () => {
 describe("build flags", () => {
 	it("those of our own build pass", () => {
 		expect(() => checkBuildFlags(SAMPLE_FLAGS)).not.toThrow();
-		expect(() =>
-			checkBuildFlags([
-				"--target=bpf",
-				"-mcpu=v4",
-				"-O3",
-				"-nostdinc",
-				"-Wall",
-				"-Wno-unused",
-				"-std=gnu17",
-				"-fno-builtin",
-			]),
-		).not.toThrow();
+		expect(() => checkBuildFlags(["-target", "bpfel", "-mcpu=v4", "-nostdinc", "-Wextra"])).not.toThrow();
 	});
 
 	it.each([
@@ -200,6 +189,15 @@ describe("build flags", () => {
 		["a saved crash", "-fcrash-diagnostics"],
 		["the host's processor", "-mcpu=native"],
 		["control characters", "-g\n"],
+		["a switch of the source", "-O3"],
+		["another language", "-std=c17"],
+		["another language", "-trigraphs"],
+		["another language", "-fms-extensions"],
+		["a path in the BTF", "-ffile-prefix-map=src=/x"],
+		["a path in the BTF", "-fdebug-prefix-map=src=/x"],
+		["a path in the BTF", "-fdebug-compilation-dir=/x"],
+		["a warning turned off", "-Wno-trigraphs"],
+		["a second spelling", "--target=bpf"],
 	])("%s (%s) is refused", (_what, flag) => {
 		expect(codeOf(() => checkBuildFlags([...SAMPLE_FLAGS, flag]))).toBe("BUNDLE_BUILD_FLAG");
 	});
@@ -208,7 +206,9 @@ describe("build flags", () => {
 		expect(codeOf(() => checkBuildFlags(["-nostdinc"]))).toBe("BUNDLE_BUILD_FLAG");
 		expect(codeOf(() => checkBuildFlags(["-target", "bpf"]))).toBe("BUNDLE_BUILD_FLAG");
 		expect(codeOf(() => checkBuildFlags([...SAMPLE_FLAGS, "-target"]))).toBe("BUNDLE_BUILD_FLAG");
-		expect(codeOf(() => checkBuildFlags(["-target", "-nostdinc", "--target=bpf"]))).toBe("BUNDLE_BUILD_FLAG");
+		expect(codeOf(() => checkBuildFlags(["-target", "-nostdinc", "-target", "bpf"]))).toBe(
+			"BUNDLE_BUILD_FLAG",
+		);
 	});
 });
 
