@@ -32,7 +32,15 @@ export const CLI_ERRORS = {
 	CLI_NO_VERSION: { exit: 1, means: "no published version fits the range" },
 	CLI_COMPILER_MISSING: { exit: 1, means: "the compiler that the build needs is not installed" },
 	CLI_COMPILE_FAILED: { exit: 1, means: "the compiler refused the source" },
+	CLI_JAIL_UNAVAILABLE: {
+		exit: 1,
+		means: "this machine does not let the compiler be locked in, and the source is a stranger's",
+	},
 	CLI_REBUILD_DIFFERS: { exit: 3, means: "the shipped source does not compile to the shipped object" },
+	CLI_SOURCE_FORBIDDEN: {
+		exit: 3,
+		means: "the source holds a construct through which what the tag does not cover could get into the object",
+	},
 	CLI_SOURCE_UNTAGGED: { exit: 1, means: "the source includes a file that is outside the package's folders" },
 	CLI_NOT_ROOT: { exit: 1, means: "the change needs privileges that the caller does not have" },
 	CLI_BUG: { exit: 70, means: "an error that kfn did not foresee: our bug" },

@@ -1,24 +1,22 @@
-// Lays a package's sources out as they stand in the bundle: src/** plus the shared headers that are really included,
-// so that the tag names everything that decides the behaviour. Refuses files outside the package and its include folders.
+// Lays a package's files out as they stand in the bundle: src/** plus the shared headers that its units include, so that
+// the tag names everything that decides the behaviour. Refuses files outside the package and its include folders.
 
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import type { Dirent } from "node:fs";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
 import { type PackageManifest, parsePackageManifest } from "#bundle/package-manifest.ts";
 import { CliError } from "../errors.ts";
-import { type Compiler, FLAGS, includedFiles } from "./compile.ts";
+import { reachedSources, type Sources } from "./tagged-set.ts";
 
 export const PACKAGE_FILE = "kfn.package.json";
 const DOCS = ["README.md", "CHANGELOG.md", "LICENSE"];
 
-export interface Stage extends AsyncDisposable {
-	/** Folder laid out like the bundle, without objects and manifest. */
-	readonly path: string;
+export interface Stage {
 	readonly manifest: PackageManifest;
-	/** Paths relative to `path`, sorted as bytes. */
-	readonly sources: readonly string[];
-	readonly vectors: readonly string[];
-	readonly docs: readonly string[];
+	/** The tagged files. */
+	readonly sources: Sources;
+	readonly vectors: Sources;
+	readonly docs: Sources;
 }
 
 /** Reads the author's manifest of a package folder. */
@@ -34,70 +32,74 @@ export async function readPackage(dir: string): Promise<PackageManifest> {
 	}
 }
 
-/** Stages the package in `dir` into a throw-away folder, removed on dispose. */
-export async function stagePackage(dir: string, compiler: Compiler): Promise<Stage> {
+/** Reads all that becomes the bundle of the package in `dir`, but its objects. CLI_SOURCE_FORBIDDEN, CLI_SOURCE_UNTAGGED. */
+export async function stagePackage(dir: string): Promise<Stage> {
 	const manifest = await readPackage(dir);
-	const path = await mkdtemp(join(tmpdir(), "kfn-build-"));
-	const dispose = () => rm(path, { recursive: true, force: true });
-	try {
-		await cp(join(dir, "src"), join(path, "src"), { recursive: true });
-		await copyHeaders(dir, manifest, compiler, path);
-		const vectors = await copyVectors(dir, path);
-		const docs = await copyDocs(dir, path);
-		const sources = await filesBelow(path, "src");
-		return { path, manifest, sources, vectors, docs, [Symbol.asyncDispose]: dispose };
-	} catch (error) {
-		await dispose();
-		throw error;
+	const own = await filesBelow(dir, "src");
+	const folders = manifest.includes.map((include) => resolve(dir, include));
+	const reached = await reachedSources(
+		manifest.units,
+		async (path) => own.get(path) ?? (await readHeader(folders, relative("src", path))),
+	);
+	return {
+		manifest,
+		sources: sorted(new Map([...own, ...reached])),
+		vectors: await readVectors(dir),
+		docs: await readDocs(dir),
+	};
+}
+
+/** The header at `path` below the first of the folders that has it. */
+async function readHeader(folders: readonly string[], path: string): Promise<Uint8Array | undefined> {
+	for (const folder of folders) {
+		const file = join(folder, path);
+		const found = await lstat(file).catch(() => undefined);
+		if (found === undefined) continue;
+		if (!found.isFile()) throw notRegular(file);
+		return readFile(file);
 	}
+	return undefined;
 }
 
-async function copyHeaders(
-	dir: string,
-	manifest: PackageManifest,
-	compiler: Compiler,
-	into: string,
-): Promise<void> {
-	const roots = manifest.includes.map((include) => resolve(dir, include));
-	for (const unit of manifest.units) {
-		const files = await includedFiles(compiler, FLAGS, unit.source, manifest.includes, dir);
-		for (const file of files) {
-			const absolute = resolve(dir, file);
-			if (isBelow(absolute, resolve(dir, "src"))) continue;
-			const root = roots.find((candidate) => isBelow(absolute, candidate));
-			if (root === undefined) {
-				throw new CliError(
-					"CLI_SOURCE_UNTAGGED",
-					`${unit.source} includes ${file}, which no include folder holds`,
-					{
-						hint: `move it below src/ or name its folder under "includes" in ${PACKAGE_FILE}`,
-					},
-				);
-			}
-			const target = join(into, "src", relative(root, absolute));
-			await mkdir(dirname(target), { recursive: true });
-			await cp(absolute, target);
-		}
+/** A link would put a file from anywhere into the bundle. */
+function notRegular(file: string): CliError {
+	return new CliError("CLI_SOURCE_UNTAGGED", `${file} is not a regular file`, {
+		hint: "put a copy of the file there instead of a link",
+	});
+}
+
+async function filesBelow(dir: string, folder: string): Promise<Map<string, Uint8Array>> {
+	const files = new Map<string, Uint8Array>();
+	const entries: Dirent[] = await readdir(join(dir, folder), { recursive: true, withFileTypes: true });
+	for (const entry of entries) {
+		if (entry.isDirectory()) continue;
+		const file = join(entry.parentPath, entry.name);
+		if (!entry.isFile()) throw notRegular(file);
+		files.set(relative(dir, file), await readFile(file));
 	}
+	return files;
 }
 
-function isBelow(path: string, folder: string): boolean {
-	return path.startsWith(folder + sep);
-}
-
-async function copyVectors(dir: string, into: string): Promise<string[]> {
+async function readVectors(dir: string): Promise<Sources> {
 	const names = await readdir(join(dir, "vectors")).catch(ignoreMissing);
-	const vectors = names.filter((name) => name.endsWith(".jsonl")).map((name) => `vectors/${name}`);
-	await mkdir(join(into, "vectors"));
-	for (const path of vectors) await cp(join(dir, path), join(into, path));
-	return vectors.sort(byBytes);
+	return readAll(
+		dir,
+		names.filter((name) => name.endsWith(".jsonl")).map((name) => `vectors/${name}`),
+	);
 }
 
-async function copyDocs(dir: string, into: string): Promise<string[]> {
+async function readDocs(dir: string): Promise<Sources> {
 	const names = await readdir(dir);
-	const docs = DOCS.filter((name) => names.includes(name));
-	for (const name of docs) await cp(join(dir, name), join(into, name));
-	return docs.sort(byBytes);
+	return readAll(
+		dir,
+		DOCS.filter((name) => names.includes(name)),
+	);
+}
+
+async function readAll(dir: string, paths: readonly string[]): Promise<Sources> {
+	const files = new Map<string, Uint8Array>();
+	for (const path of paths) files.set(path, await readFile(join(dir, path)));
+	return sorted(files);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): string[] {
@@ -105,14 +107,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): string[] {
 	throw error;
 }
 
-async function filesBelow(root: string, folder: string): Promise<string[]> {
-	const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
-	return entries
-		.filter((entry) => !entry.isDirectory())
-		.map((entry) => relative(root, join(entry.parentPath, entry.name)))
-		.sort(byBytes);
-}
-
-function byBytes(a: string, b: string): number {
-	return Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** By path, as bytes. */
+function sorted(files: Sources): Sources {
+	return new Map([...files].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
 }

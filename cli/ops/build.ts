@@ -23,7 +23,8 @@ export interface BuildInput {
 
 export async function build(context: Context, input: BuildInput): Promise<Output> {
 	const keys = input.keys.length === 0 ? [] : await openSigningKeys(context, input.keys);
-	const { manifest, manifestBytes, files } = await buildPackage(context, await findCompiler(), input.dir);
+	const built = await buildPackage(context, await findCompiler(), input.dir);
+	const { manifest, manifestBytes, files, unjailed } = built;
 	let signatures = serializeSignatureFile([]);
 	for (const key of keys) signatures = await addSignature(signatures, key, manifestBytes);
 	const archive = writeBundle(manifestBytes, signatures, files);
@@ -40,6 +41,7 @@ export async function build(context: Context, input: BuildInput): Promise<Output
 		manifestSha256: sha256(manifestBytes),
 		signatures: parseSignatureFile(signatures).map(({ keyid }) => keyid),
 		written,
+		jailed: unjailed === undefined,
 	};
 	return {
 		json: document,
@@ -51,6 +53,7 @@ export async function build(context: Context, input: BuildInput): Promise<Output
 			keys.length === 0
 				? "signed  no (kfn sign adds a signature)"
 				: `signed  ${document.signatures.join(", ")}`,
+			...(unjailed === undefined ? [] : [`jail    none: ${unjailed}`]),
 		].join("\n"),
 	};
 }

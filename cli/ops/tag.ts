@@ -1,11 +1,9 @@
 // kfn tag: the tag of a package folder (staged, as it would stand in the bundle) or of a bundle.
 
-import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import { openBundle } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
 import { type TaggedFile, tagLines, tagOf } from "#bundle/tag.ts";
-import { findCompiler } from "../build/compile.ts";
 import { stagePackage } from "../build/stage.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -22,11 +20,8 @@ export async function tag(_context: Context, input: { source: string; lines: boo
 }
 
 async function filesOfPackage(dir: string): Promise<TaggedFile[]> {
-	await using stage = await stagePackage(dir, await findCompiler());
-	const files: TaggedFile[] = [];
-	for (const path of stage.sources)
-		files.push({ path, sha256: sha256(await readFile(join(stage.path, path))) });
-	return files;
+	const { sources } = await stagePackage(dir);
+	return [...sources].map(([path, bytes]) => ({ path, sha256: sha256(bytes) }));
 }
 
 async function filesOfBundle(file: string): Promise<TaggedFile[]> {

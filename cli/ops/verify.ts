@@ -45,7 +45,8 @@ export async function verify(
 		logged,
 	};
 	const inLog = logged === null ? "" : `\nlogged at ${logged.at}: entry ${logged.index} of ${logged.origin}`;
-	const proof = rebuilt === null ? "" : `\nrebuilt with ${rebuilt.compiler}: the same instructions`;
+	const proof =
+		rebuilt === null ? "" : `\nrebuilt with ${rebuilt.compiler}: the same object but for its DWARF`;
 	return {
 		json: document,
 		text: `${manifest.name} ${manifest.version}: ${document.files} files as signed by ${signatures.join(", ")}${inLog}${proof}`,
