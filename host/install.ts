@@ -1,21 +1,20 @@
 // Makes a bundle's function active in one scope. Refuses to replace what is already active there: that is upgrade's job.
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
-import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import { demandNotHeld } from "./holds.ts";
-import type { Host, OnStep } from "./host.ts";
+import type { OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
-import { type OfferedPermits, permitFor } from "./permit.ts";
+import { type OfferedPermits, permitDown } from "./permit.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
-import { type Recovery, reapply, recover } from "./recover.ts";
+import { type Recovery, recover } from "./recover.ts";
+import { repair } from "./repair.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { defaultScope, parseScope } from "./scope.ts";
-import { status } from "./status.ts";
 import { importBundle } from "./store.ts";
-import { floorAbove, floored } from "./trust-state/floors.ts";
+import { floored } from "./trust-state/floors.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface InstallRequest {
@@ -40,7 +39,7 @@ export interface InstallRequest {
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
  * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
  * HOST_HELD: the operator holds the bundle at another version.
- * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitFor}.
+ * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitDown}.
  */
 export async function install(lock: HostLock, request: InstallRequest): Promise<ChangeReport> {
 	const { host } = lock;
@@ -60,7 +59,7 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 		(entry) => entry.scope === scope && entry.bundle.sha256 === bundle.sha256,
 	);
 	if (!runs) demandNotHeld(host, bundle.manifest, activeVersions(current, wanted.bundle.name));
-	const permit = runs ? undefined : await permitBelowFloor(host, bundle, request.permits);
+	const permit = runs ? undefined : await permitDown(host, bundle, [], request.permits);
 	const report = await change(lock, {
 		reason: permit === undefined ? reason : `${reason} by permit ${permit.id}`,
 		permit: permit?.id,
@@ -75,22 +74,6 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 
 function activeVersions(current: Plan, name: string): string[] {
 	return current.functions.filter(({ bundle }) => bundle.name === name).map(({ bundle }) => bundle.version);
-}
-
-/** Undefined where the version is not below the floor of its name. */
-async function permitBelowFloor(
-	host: Host,
-	{ manifest, manifestDigest }: Bundle,
-	permits: OfferedPermits | undefined,
-): Promise<OpenedPermit | undefined> {
-	const { name, version } = manifest;
-	const floor = floorAbove(host, name, version);
-	if (floor === undefined) return undefined;
-	return permitFor(
-		host,
-		{ name, leaving: [floor], to: { version, manifestSha256: manifestDigest } },
-		permits,
-	);
 }
 
 /** What was set before; the same archive declares the same parameters. */
@@ -132,8 +115,5 @@ async function again(
 	recovery: Recovery,
 ): Promise<ChangeReport> {
 	importBundle(lock, bundle);
-	const { drift } = await status(lock.host);
-	const concerned = drift.some((entry) => entry.function === wanted.function && entry.scope === wanted.scope);
-	if (!concerned) return unchangedReport(current, reason, recovery);
-	return unchangedReport(current, reason, recovery, await reapply(lock, new Set([keyOf(wanted)])));
+	return unchangedReport(current, reason, recovery, await repair(lock, new Set([keyOf(wanted)])));
 }

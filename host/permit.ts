@@ -1,12 +1,16 @@
 // Which rollback permit lets a step down go (docs/formats/permit.md): verified here, against the publishers whom this host
 // trusts now. Refuses to take a registry's word: a permit that came with an index is as unproved as one from a file.
+import semver from "semver";
+import type { Bundle } from "#bundle/bundle.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { demandPermitted, type OpenedPermit, openPermit, type RollbackStep } from "#signing/permit.ts";
 import { HostError } from "./errors.ts";
 import { currentGeneration, generationNumbers, planOrUndefined } from "./generations.ts";
 import type { Host } from "./host.ts";
+import type { PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
+import { floorAbove } from "./trust-state/floors.ts";
 import { effectiveTime, readMark } from "./trust-state/mark.ts";
 
 /** The permits that a request brings; nothing about them is believed. */
@@ -15,6 +19,26 @@ export interface OfferedPermits {
 	readonly named?: DsseEnvelope | undefined;
 	/** Those that the registry's index lists: the first that covers the step serves, and the others do not matter. */
 	readonly listed?: readonly DsseEnvelope[] | undefined;
+}
+
+/**
+ * What lets a bundle take the place of `replaced`, and be on this host at all: undefined where every step goes up and none is below
+ * the floor of its name; else errors of {@link permitFor}.
+ */
+export async function permitDown(
+	host: Host,
+	{ manifest, manifestDigest }: Bundle,
+	replaced: readonly PlanFunction[],
+	offered: OfferedPermits | undefined,
+): Promise<OpenedPermit | undefined> {
+	const { name, version } = manifest;
+	const higher = replaced
+		.filter(({ bundle }) => bundle.name === name && semver.gt(bundle.version, version))
+		.map(({ bundle }) => bundle.version);
+	const floor = floorAbove(host, name, version);
+	const leaving = [...new Set([...higher, ...(floor === undefined ? [] : [floor])])];
+	if (leaving.length === 0) return undefined;
+	return permitFor(host, { name, leaving, to: { version, manifestSha256: manifestDigest } }, offered);
 }
 
 /**

@@ -36,7 +36,7 @@ const SIZE_LIMIT = 4 * 1024 * 1024;
 const FUNCTION_LIMIT = 4096;
 const hex = matching(/^[0-9a-f]{64}$/, "64 lowercase hex digits");
 const name = matching(/^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/, "a name");
-const scope: Shape<Scope> = (value, where) => {
+export const planScope: Shape<Scope> = (value, where) => {
 	try {
 		return parseScope(text(value, where));
 	} catch {
@@ -51,7 +51,7 @@ const positive: Shape<number> = (value, where) => {
 };
 
 /** A parameter's value: what docs/formats/bundle.md allows; the manifest decided when the plan was made. */
-const configValue: Shape<Config[string]> = (value, where) => {
+export const configValue: Shape<Config[string]> = (value, where) => {
 	if (typeof value === "string" || typeof value === "number") return value;
 	if (Array.isArray(value) && typeof value[0] === "string") return listOf(text)(value, where);
 	return listOf(count)(value, where);
@@ -60,7 +60,7 @@ const configValue: Shape<Config[string]> = (value, where) => {
 const planFunction = exact({
 	function: name,
 	abi: positive,
-	scope,
+	scope: planScope,
 	bundle: exact({
 		name,
 		version: matching(/^[0-9A-Za-z.+-]{1,64}$/, "a version"),

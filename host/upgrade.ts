@@ -3,7 +3,6 @@
 import semver from "semver";
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
-import type { OpenedPermit } from "#signing/permit.ts";
 import { change } from "./change.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
@@ -11,12 +10,12 @@ import { demandNotHeld } from "./holds.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { setParameters } from "./parameters.ts";
-import { type OfferedPermits, permitFor } from "./permit.ts";
+import { type OfferedPermits, permitDown } from "./permit.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { recover, runnable } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 import { parseScope } from "./scope.ts";
-import { floorAbove, floored } from "./trust-state/floors.ts";
+import { floored } from "./trust-state/floors.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
 export interface UpgradeRequest {
@@ -35,7 +34,7 @@ export interface UpgradeRequest {
  * Verifies the bundle and replaces other versions of it, in one new generation.
  *
  * HOST_NOT_INSTALLED: it is not active (there). HOST_HELD: the operator holds it. HOST_SAME_VERSION: the same version with other bytes is. The same bundle
- * changes nothing. Where a higher version is active, or came through the registry before, a permit must cover the step: errors of {@link permitFor}.
+ * changes nothing. Where a higher version is active, or came through the registry before, a permit must cover the step: errors of {@link permitDown}.
  */
 export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<ChangeReport> {
 	const recovery = await recover(lock, request.onStep);
@@ -49,7 +48,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	}
 	demandNotHeld(lock.host, bundle.manifest, versionsOf(others));
 	const from = versionsOf(others).join(", ");
-	const permit = await permitOf(lock.host, others, bundle, request.permits);
+	const permit = await permitDown(lock.host, bundle, others, request.permits);
 	const report = await change(lock, {
 		reason: `upgrade ${name} ${from} → ${version}${permit === undefined ? "" : ` by permit ${permit.id}`}`,
 		permit: permit?.id,
@@ -60,20 +59,6 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 		onStep: request.onStep,
 	});
 	return floored(lock, request, bundle, report);
-}
-
-/** Undefined where every step goes up. */
-async function permitOf(
-	host: Host,
-	others: readonly PlanFunction[],
-	bundle: Bundle,
-	permits: OfferedPermits | undefined,
-): Promise<OpenedPermit | undefined> {
-	const { name, version } = bundle.manifest;
-	const higher = versionsOf(others.filter((entry) => semver.gt(entry.bundle.version, version)));
-	const leaving = [...new Set([...higher, ...[floorAbove(host, name, version) ?? []].flat()])];
-	if (leaving.length === 0) return undefined;
-	return permitFor(host, { name, leaving, to: { version, manifestSha256: bundle.manifestDigest } }, permits);
 }
 
 function versionsOf(entries: readonly PlanFunction[]): string[] {

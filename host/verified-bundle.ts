@@ -31,7 +31,11 @@ export async function openVerified(
 }
 
 /** The plan's line for a bundle in a scope; BUNDLE_CONFIG_ codes for parameters that the function does not take. */
-export function planFunctionOf(bundle: Bundle, scope: Scope, given: Config = {}): PlanFunction {
+export function planFunctionOf(
+	bundle: Pick<Bundle, "manifest" | "manifestDigest" | "sha256" | "files">,
+	scope: Scope,
+	given: Config = {},
+): PlanFunction {
 	const { manifest, manifestDigest, sha256 } = bundle;
 	const config = effectiveConfig(manifest.config, given);
 	checkConfigPlaces(bundle, config);

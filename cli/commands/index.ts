@@ -1,5 +1,6 @@
 // The explicit command table: id → command. A command that is not here does not exist.
 
+import { Apply } from "./apply.ts";
 import { BootDisable } from "./boot/disable.ts";
 import { BootEnable } from "./boot/enable.ts";
 import { BootStatus } from "./boot/status.ts";
@@ -59,6 +60,7 @@ import { Verify } from "./verify.ts";
 import { Yank } from "./yank.ts";
 
 export const COMMANDS = {
+	apply: Apply,
 	"boot:disable": BootDisable,
 	"boot:enable": BootEnable,
 	"boot:status": BootStatus,

@@ -2,7 +2,7 @@
 // that does not exist. Runs on a real kernel, because half of the commands need one.
 
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
@@ -142,6 +142,8 @@ function commandLines(world: HostWorld): string[][] {
 		["diff", "0", "1", "--source", "--instructions"],
 		["diff", "flow-dissector-1.0.0.kfn", "flow-dissector-1.0.1.kfn", "--instructions"],
 		["rollback"],
+		["apply", "state.json", "--dry-run"],
+		["apply", "state.json"],
 		["remove", "flow-dissector"],
 		["remove", "flow-dissector"],
 		["trust:remove", "flow-*"],
@@ -151,6 +153,8 @@ function commandLines(world: HostWorld): string[][] {
 test("every command prints the document of its schema", { timeout: 600_000 }, async (context) => {
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("json");
+	const functions = [{ bundle: "flow-dissector", version: "1.0.1", scope: world.scope }];
+	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
 	const seen = new Set<string>(["registry:serve"]);
 	for (const [id, ...args] of commandLines(world)) {
 		const { stdout, code } = await world.kfn(...id!.split(":"), ...args, "--json");
