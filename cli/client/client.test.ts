@@ -1,5 +1,6 @@
 // The registry client against real servers on loopback that misbehave in one way each.
 
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
@@ -46,7 +47,7 @@ async function get(
 
 const version = (text: string, yanked: IndexDocument["versions"][number]["yanked"] = null) => ({
 	version: text,
-	sha256: "a".repeat(64),
+	sha256: createHash("sha256").update(text).digest("hex"),
 	size: 5,
 	manifestSha256: "b".repeat(64),
 	tag: `kfn1:${"c".repeat(64)}`,
@@ -178,6 +179,15 @@ test("an index of another name, or with a field of the wrong form, is refused", 
 			expect.objectContaining({ code: "CLI_REGISTRY_ANSWER" }),
 		);
 	}
+});
+
+test("an index is refused for a version that no host could remember, and for one archive under two versions", () => {
+	const refused = (...versions: ReturnType<typeof version>[]) =>
+		expect(() => parseIndexDocument(index(...versions), "flow-dissector")).toThrow(
+			expect.objectContaining({ code: "CLI_REGISTRY_ANSWER" }),
+		);
+	refused(version(`1.0.0-${"a".repeat(64)}`));
+	refused(version("1.1.0"), { ...version("1.0.0"), sha256: version("1.1.0").sha256 });
 });
 
 test("redirects are not followed: a registry cannot send a token elsewhere", async () => {

@@ -9,6 +9,8 @@ import { CliError } from "../errors.ts";
 type Fields = Record<string, unknown>;
 const DIGEST = /^[0-9a-f]{64}$/;
 const TAG = /^kfn1:[0-9a-f]{64}$/;
+/** Characters; no bundle's manifest has a longer one, and a host could not remember it. */
+const LONGEST_VERSION = 64;
 
 /** Checks that `document` is the index of `name`; unknown fields are ignored, so that a registry may grow. */
 export function parseIndexDocument(document: unknown, name: string): IndexDocument {
@@ -20,6 +22,11 @@ export function parseIndexDocument(document: unknown, name: string): IndexDocume
 		new Set(versions.map(({ version }) => version)).size === versions.length,
 		"versions (one stands twice)",
 	);
+	// By its digest an archive is asked for: it must say which version is meant.
+	expect(
+		new Set(versions.map(({ sha256 }) => sha256)).size === versions.length,
+		"versions (two have one archive)",
+	);
 	const permits = list(fields["permits"], "permits").map((permit) => record(permit, "permits"));
 	return { schema: "kfn.index/1", name, versions, permits };
 }
@@ -27,7 +34,8 @@ export function parseIndexDocument(document: unknown, name: string): IndexDocume
 function parseVersion(value: unknown): IndexVersion {
 	const fields = record(value, "version");
 	const version = text(fields["version"], "version");
-	expect(parseSemver(version)?.version === version.split("+")[0], "version");
+	const isOneSpelling = parseSemver(version)?.version === version.split("+")[0];
+	expect(isOneSpelling && version.length <= LONGEST_VERSION, "version");
 	const fn = record(fields["function"], "function");
 	const size = fields["size"];
 	expect(Number.isSafeInteger(size) && (size as number) > 0 && (size as number) <= MAX_ARCHIVE_BYTES, "size");

@@ -7,22 +7,20 @@ import { readCurrentPlan } from "../generations.ts";
 import type { Host } from "../host.ts";
 import type { HostLock } from "../lock.ts";
 import type { ChangeReport } from "../report.ts";
-import { type MarkedBundle, readMark, writeMark } from "./mark.ts";
-
-const UNKNOWN: MarkedBundle = { floor: null, seen: null };
+import { type MarkedBundle, readMark, type TrustMark, writeMark } from "./mark.ts";
 
 /**
  * The floor of a name where `version` is below it: a version that is left as if it were active, so that only a permit lets it
  * be (permit.ts). A local rollback to a generation that ran here does not ask.
  */
 export function floorAbove(host: Host, name: string, version: string): string | undefined {
-	const { floor } = readMark(host).bundles[name] ?? UNKNOWN;
+	const { floor } = markOf(readMark(host), name);
 	return floor !== null && semver.gt(floor, version) ? floor : undefined;
 }
 
 /** TRUST_ROLLBACK where an index lists neither the highest version it has ever listed here nor the one installed from it. */
 export function demandStillListed(host: Host, name: string, versions: readonly string[]): void {
-	const { floor, seen } = readMark(host).bundles[name] ?? UNKNOWN;
+	const { floor, seen } = markOf(readMark(host), name);
 	const forgotten = [seen, floor].find((version) => version !== null && !versions.includes(version));
 	if (forgotten === undefined || forgotten === null) return;
 	throw new SigningError("TRUST_ROLLBACK", `the registry's index no longer lists ${name} ${forgotten}`, {
@@ -40,7 +38,7 @@ export function noteSeen(lock: HostLock, name: string, versions: readonly string
 /** Whether {@link noteSeen} would write anything, so that nobody takes the lock in vain. */
 export function isNewlySeen(host: Host, name: string, versions: readonly string[]): boolean {
 	const highest = semver.rsort([...versions])[0];
-	const { seen } = readMark(host).bundles[name] ?? UNKNOWN;
+	const { seen } = markOf(readMark(host), name);
 	return highest !== undefined && (seen === null || semver.compare(highest, seen) > 0);
 }
 
@@ -55,7 +53,7 @@ export function raiseFloor(lock: HostLock, { name, version }: { name: string; ve
  */
 function lowerFloor(lock: HostLock, { name, version }: { name: string; version: string }): void {
 	const mark = readMark(lock.host);
-	const before = mark.bundles[name] ?? UNKNOWN;
+	const before = markOf(mark, name);
 	const active = readCurrentPlan(lock.host).functions.filter(({ bundle }) => bundle.name === name);
 	const floor = semver.rsort([version, ...active.map(({ bundle }) => bundle.version)])[0] ?? version;
 	if (before.floor === null || semver.compare(before.floor, floor) <= 0) return;
@@ -84,8 +82,13 @@ export function floored(
 
 function raise(lock: HostLock, name: string, what: keyof MarkedBundle, version: string): void {
 	const mark = readMark(lock.host);
-	const before = mark.bundles[name] ?? UNKNOWN;
+	const before = markOf(mark, name);
 	const old = before[what];
 	if (old !== null && semver.compare(version, old) <= 0) return;
 	writeMark(lock, { ...mark, bundles: { ...mark.bundles, [name]: { ...before, [what]: version } } });
+}
+
+/** What is remembered of a name, which may be one that every object has a property of. */
+function markOf({ bundles }: TrustMark, name: string): MarkedBundle {
+	return (Object.hasOwn(bundles, name) ? bundles[name] : undefined) ?? { floor: null, seen: null };
 }

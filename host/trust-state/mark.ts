@@ -108,6 +108,8 @@ export function writeMark(lock: HostLock, mark: TrustMark): void {
 	const { durable, layout } = lock.host;
 	const bytes = serializeMark(mark);
 	if (readIfThere(layout.trustMark)?.equals(bytes)) return;
+	// One that could not be read again would stop every later command.
+	parseMark(bytes, layout.trustMark);
 	durable.makeFolder(layout.state);
 	durable.writeFile(layout.trustMark, bytes);
 }

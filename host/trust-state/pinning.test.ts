@@ -81,6 +81,26 @@ describe("floors", () => {
 		expect(readMark(host).bundles["flow-dissector"]!.floor).toBe("1.10.0");
 	});
 
+	test("a bundle may be named as what every object has", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const { host } = world;
+		expect(floorAbove(host, "constructor", "1.0.0")).toBeUndefined();
+		expect(isNewlySeen(host, "constructor", ["1.0.0"])).toBe(true);
+		await withLock(host, "test", (lock) => noteSeen(lock, "constructor", ["1.0.0"]));
+		expect(readMark(host).bundles["constructor"]).toEqual({ floor: null, seen: "1.0.0" });
+	});
+
+	test("what could not be read again is not written", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const long = `1.0.0-${"a".repeat(64)}`;
+		expect(await outcome(withLock(world.host, "test", (lock) => noteSeen(lock, "gro", [long])))).not.toBe(
+			"accepted",
+		);
+		expect(readMark(world.host).bundles).toEqual({});
+	});
+
 	test("an index that has forgotten what it showed is an old one", async () => {
 		using world = openTrustWorld(repository);
 		await world.refresh();
