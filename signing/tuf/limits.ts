@@ -7,3 +7,6 @@ export const ROLE_LIMITS = {
 	snapshot: 2_000_000,
 	targets: 5_000_000,
 } as const;
+
+/** Bytes, the most of one target: an archive's, which is the largest. What lists targets is signed by online keys, and a thief's. */
+export const TARGET_LIMIT = 16 * 1024 * 1024;

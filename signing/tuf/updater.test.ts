@@ -313,6 +313,16 @@ describe("refusals by their reason", () => {
 		expect((await refusal(updater.download(target))).code).toBe("TRUST_MISMATCH");
 	});
 
+	test("a target that its lister says is endless is not even asked for", async () => {
+		const repository = await make();
+		const asked: string[] = [];
+		const updater = walk(only(repository.root), portOf(repository.files, asked));
+		const target = (await updater.find(INDEX))!;
+		asked.length = 0;
+		const error = await refusal(updater.download({ ...target, length: 2 ** 40 }));
+		expect({ code: error.code, asked }).toEqual({ code: "TRUST_TOO_LARGE", asked: [] });
+	});
+
 	test("too many bytes, whatever a signed file says of them", async () => {
 		const repository = await make();
 		const limits: Record<string, number> = {};

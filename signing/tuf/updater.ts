@@ -6,9 +6,15 @@ import { Readable } from "node:stream";
 import { TargetFile } from "@tufjs/models";
 import { Updater } from "tuf-js";
 import { plain, SigningError } from "../errors.ts";
-import { type FetchedMetadata, type FetchFile, METADATA_BASE, MetadataFetcher } from "./fetch-port.ts";
+import {
+	type FetchedMetadata,
+	type FetchFile,
+	METADATA_BASE,
+	MetadataFetcher,
+	tooLarge,
+} from "./fetch-port.ts";
 import { demandKeyPolicy, type KeyPolicy } from "./key-policy.ts";
-import { ROLE_LIMITS } from "./limits.ts";
+import { ROLE_LIMITS, TARGET_LIMIT } from "./limits.ts";
 import { explainRefusal } from "./refusal.ts";
 import { readTrustedRoot } from "./trusted-root.ts";
 
@@ -75,6 +81,7 @@ export class TrustUpdater {
 	async download(target: Target): Promise<Uint8Array> {
 		const file = this.#fileOf(target).split("/").map(encodeURIComponent).join("/");
 		const path = `targets/${file}`;
+		if (target.length > TARGET_LIMIT) throw tooLarge(path, TARGET_LIMIT);
 		const bytes = await this.#options.fetch(path, target.length);
 		if (bytes === "missing") throw notThatTarget(target, "is listed in signed metadata, and is not there");
 		if (!(await isTarget(target, bytes))) throw notThatTarget(target, "is not what signed metadata lists");
