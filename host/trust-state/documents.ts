@@ -21,7 +21,8 @@ export async function registryDocuments(
 ): Promise<ReadonlyMap<string, Uint8Array>> {
 	const found = new Map<string, Uint8Array>();
 	for (const { path, file, read } of DOCUMENTS) {
-		const target = await walk.find(path);
+		// Not in a bin: its key is online, and whoever steals it must not say who may sign.
+		const target = listsItself(walk, path) ? await walk.find(path) : undefined;
 		if (target === undefined) {
 			throw new SigningError("TRUST_NO_TARGET", `the registry's metadata lists no ${path}`, {
 				hint: "is this a kfn registry? Its targets signers put that file there",
@@ -35,6 +36,13 @@ export async function registryDocuments(
 		found.set(file, bytes);
 	}
 	return found;
+}
+
+/** Whether the top-level targets metadata has the path; what it has it decides, whatever is delegated (TUF 1.0.34 §5.6.7). */
+function listsItself(walk: Walk, path: string): boolean {
+	const bytes = walk.trusted().get("targets")!;
+	const { signed } = JSON.parse(Buffer.from(bytes).toString("utf8")) as { signed: { targets: object } };
+	return Object.hasOwn(signed.targets, path);
 }
 
 /** The registry's map of publishers; `undefined` in a set whose first walk did not reach its end. */

@@ -10,6 +10,7 @@ import { LogTree } from "#signing/log/tree.ts";
 import { logTrustOf, parseRegistryDocument } from "#signing/registry-document.ts";
 import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { CHECKPOINT_FILE, logOfFiles, treeOf } from "./checkpoint-file.ts";
+import { damaged } from "./damage.ts";
 import { registryDocuments } from "./documents.ts";
 import type { Companions, Remembered } from "./session.ts";
 import type { TrustSet } from "./set.ts";
@@ -38,14 +39,17 @@ export function loggedDocuments(fetch: FetchFile): Companions {
 	};
 }
 
-/** The log that a set's documents name and the tree that its checkpoint states; undefined where they name none. */
+/** The log that a set's documents name and the tree that its checkpoint states; undefined where they name none. HOST_TRUST_DAMAGED. */
 export async function logOfSet(
 	set: TrustSet,
 	fetch: FetchFile,
 ): Promise<{ checkpoint: Checkpoint; bytes: Uint8Array; trust: LogTrust; tree: LogTree } | undefined> {
 	const trust = logTrustOfSet(set);
 	const bytes = set.files.get(CHECKPOINT_FILE);
-	if (trust === undefined || bytes === undefined) return undefined;
+	if (trust === undefined) return undefined;
+	// "No checkpoint" must not pass for "no log".
+	if (bytes === undefined)
+		throw damaged(set.name, "holds no checkpoint of the log that its registry.json names");
 	const checkpoint = await openCheckpoint(bytes, trust);
 	return { checkpoint, bytes, trust, tree: new LogTree(fetchedTiles(fetch), checkpoint) };
 }

@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { parseEnvelope } from "#signing/tuf/metadata.ts";
+import { forge } from "#test/harness/forgery.ts";
 import {
 	daysLater,
 	makeKfnRepository,
@@ -50,6 +52,29 @@ describe("refresh", () => {
 		});
 		expect(trustStatus(world.host)).toMatchObject({ state: "fresh", freshUntil: daysLater(1).toISOString() });
 		expect(readdirSync(world.host.layout.tmp)).toEqual([]);
+	});
+
+	test("the documents are those of the targets signers: a bin cannot stand in for them", async () => {
+		const repository = await makeKfnRepository();
+		await repository.publish(INDEX, Buffer.from("[]"));
+		using world = openTrustWorld(repository);
+		const { targets } = parseEnvelope(
+			repository.file(`metadata/${repository.versions.get("targets")}.targets.json`),
+			"targets",
+		).signed;
+		await repository.signTargets((signed) => ({ ...signed, targets: {} }));
+		const files = { ...targets };
+		for (const name of ["bin-0", "bin-1", "bin-2", "bin-3"]) {
+			const path = `metadata/${repository.versions.get(name)}.${name}.json`;
+			const forged = await forge(repository.file(path), "targets", repository.keys.bins, (signed) => ({
+				...signed,
+				targets: { ...signed.targets, ...files },
+			}));
+			repository.files.set(`v1/${path}`, forged);
+		}
+		await repository.signSnapshot();
+		await repository.signTimestamp();
+		expect(await outcome(world.refresh())).toBe("TRUST_NO_TARGET");
 	});
 
 	test("a rehearsal answers what would be committed, and commits nothing, a refused one included", async () => {

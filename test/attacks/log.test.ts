@@ -174,4 +174,7 @@ test("a version offered outside the log, or under another's place in it", async 
 	]) {
 		expect(await outcome(logged(lie))).toBe("LOG_NOT_INCLUDED");
 	}
+	const files = new Map([...set.files].filter(([name]) => name !== CHECKPOINT_FILE));
+	const unlogged = demandLogged({ ...set, files }, host.fetch, { name: "sample", indexed: newer });
+	expect(await outcome(unlogged)).toBe("HOST_TRUST_DAMAGED");
 });

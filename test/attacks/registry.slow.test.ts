@@ -437,6 +437,22 @@ describe("arbitrary bundle", () => {
 	});
 });
 
+test("a stolen bins key: a map of publishers that it lists is not the registry's", async () => {
+	const { forger, mirror, open } = await victim();
+	const thief = (await generateKeyPair()).publicKey;
+	const map = serializePublishers({ publishers: [{ names: ["*"], threshold: 1, keys: [thief] }] });
+	const sha256 = createHash("sha256").update(map).digest("hex");
+	mirror.lie(paths.target("kfn/publishers.json", sha256).slice(1), map);
+	await forger.bin(binOf("kfn/publishers.json", SHAPE), (signed) => ({
+		...signed,
+		targets: { ...signed.targets, "kfn/publishers.json": { length: map.byteLength, hashes: { sha256 } } },
+	}));
+	const { set } = await open();
+	expect(Buffer.from(set.files.get("publishers.json")!)).toEqual(
+		Buffer.from(registry.trust.documents["kfn/publishers.json"]),
+	);
+});
+
 /** A high version whose archive lies in the bin, so that one forged bin lists all of it. */
 function versionIn(bin: string): string {
 	for (let patch = 0; ; patch++)
