@@ -30,7 +30,7 @@ export interface Boot {
 }
 
 /** Boots and waits until the VM ends; throws, with the console, where the report `done` did not come. */
-export async function boot(series: string, initrd: string, timeoutMs: number): Promise<Boot> {
+export async function boot(series: string, initrd: string, timeoutMs: number, append = ""): Promise<Boot> {
 	requireTools("qemu-system-x86_64");
 	const folder = mkdtempSync(join(tmpdir(), `kfn-boot-${process.pid}-`));
 	const undo = registerUndo(`boot ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
@@ -45,7 +45,7 @@ export async function boot(series: string, initrd: string, timeoutMs: number): P
 				...["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-no-reboot", "-net", "none"],
 				...["-display", "none", "-monitor", "none", "-serial", `file:${console}`],
 				...["-kernel", kernelPath(series), "-initrd", initrd],
-				...["-append", "console=ttyS0 quiet loglevel=1 panic=-1"],
+				...["-append", `console=ttyS0 quiet loglevel=1 panic=-1 ${append}`],
 			],
 			{ timeoutMs, allowFailure: true },
 		);
