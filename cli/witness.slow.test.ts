@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openRegistry, type Registry } from "#registry/main.ts";
-import { formatVerifierKey } from "#signing/log/note.ts";
+import { formatVerifierKey, parseVerifierKey, verifierKey } from "#signing/log/note.ts";
 import { parseRegistryDocument } from "#signing/registry-document.ts";
 import { run } from "#test/harness/command.ts";
 
@@ -81,11 +81,21 @@ test("the log goes on, and so does the witness: from what it saw before", async 
 	expect(size).toBeGreaterThan(before);
 });
 
-test("one key for log and witness, a name unknown, a quorum without witnesses", async () => {
+test("one key for log and witness, a key of another log, a name unknown, a quorum without witnesses", async () => {
 	const witness = ["registry", "witness", "--data", "data"];
-	expect(await refusal(...witness, "--remove", "nobody")).toEqual([2, "CLI_USAGE"]);
-	expect(await refusal(...witness, "--quorum", "2")).toEqual([3, "TRUST_MALFORMED"]);
-	expect(await refusal(...witness, "--add", logKey)).toEqual([3, "TRUST_MALFORMED"]);
+	const { publicKey } = parseVerifierKey(String((await kfn(...WITNESS)).json["key"]));
+	const otherLog = formatVerifierKey(verifierKey("other.example/log", "ed25519", publicKey));
+	for (const wrong of [
+		["--remove", "nobody"],
+		["--quorum", "2"],
+		["--add", logKey],
+		["--remove", NAME, "--add", otherLog],
+	])
+		expect(await refusal(...witness, ...wrong)).toEqual([2, "CLI_USAGE"]);
+	// Nothing of it waits as a draft that every later change would trip over.
+	expect(await kfn("registry", "accept", "--data", "data")).toMatchObject({
+		json: { error: { code: "REGISTRY_DRAFT_NONE" } },
+	});
 });
 
 test("a log that was cut, or whose tiles are another log's, is not cosigned, and what was seen stays", async () => {

@@ -1,25 +1,14 @@
 // What `kfn registry …` calls: serve until told to stop, and the token verbs on a data folder.
 // Refuses to print, to read argv or the environment, and to end the process: the CLI does.
+import { RegistryError } from "./api/errors.ts";
 import type { RegistryEvent } from "./ops/registry-context.ts";
 import type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
-import { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
-import type { Offered } from "./trust/accept.ts";
+import { isRegistry, openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
 import type { Ceremony } from "./trust/ceremony.ts";
 
-export type { RegistryEvent } from "./ops/registry-context.ts";
-export type { TokenSpec, TokenStatus } from "./ops/tokens.ts";
-export type { AuditRecord, TokenVerb } from "./ports/metadata-store.ts";
+export type { TokenVerb } from "./ports/metadata-store.ts";
 export { openRegistry, type Registry, type RegistryOptions } from "./serve.ts";
-export type { Offered } from "./trust/accept.ts";
-export type {
-	Ceremony,
-	CeremonyResult,
-	InitSpec,
-	LiveRole,
-	PublishersResult,
-	WaitingDraft,
-} from "./trust/ceremony.ts";
-export { createOnlineKeys, generateOnlineKeys, stageOnlineKeys } from "./trust/online-keys.ts";
+export type { CeremonyResult, PublishersResult } from "./trust/ceremony.ts";
 export {
 	addPublisher,
 	type Revocation,
@@ -71,19 +60,26 @@ export function withCeremony<T>(dataDir: string, work: (ceremony: Ceremony) => P
 	return withRegistry({ dataDir }, (registry) => work(registry.ceremony));
 }
 
-/**
- * Takes root and targets metadata live, the first (both together) or later ones; works while a server serves the folder.
- * The online keys that it names must be in the folder.
- */
-export function acceptMetadata(dataDir: string, offered: Offered): Promise<void> {
-	return withRegistry({ dataDir }, (registry) => registry.accept(offered));
+/** The same for `Ceremony.init`, which is what makes a folder a registry. */
+export async function withNewCeremony<T>(
+	dataDir: string,
+	work: (ceremony: Ceremony) => Promise<T>,
+): Promise<T> {
+	return withOpen(await openRegistry({ dataDir }), (registry) => work(registry.ceremony));
 }
 
+/** REGISTRY_NOT_INITIALISED for a folder that is no registry: a mistyped path must not make one, and tokens of it. */
 async function withRegistry<T>(
 	options: RegistryOptions,
 	work: (registry: Registry) => Promise<T>,
 ): Promise<T> {
-	const registry = await openRegistry(options);
+	if (isRegistry(options.dataDir)) return withOpen(await openRegistry(options), work);
+	throw new RegistryError("REGISTRY_NOT_INITIALISED", `${options.dataDir} holds no registry`, {
+		hint: "check the path; kfn registry init makes a registry in a folder",
+	});
+}
+
+async function withOpen<T>(registry: Registry, work: (registry: Registry) => Promise<T>): Promise<T> {
 	try {
 		return await work(registry);
 	} finally {

@@ -1,7 +1,7 @@
 // Opening, listening, closing and being killed: real processes, real files.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,13 +11,13 @@ import { nextRoot, withOnlineKeys } from "#signing/tuf/next-root.ts";
 import { nextTargets, withBinsKey } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
 import { BUNDLE_MEDIA_TYPE, paths, targetPaths } from "./api/wire.ts";
-import { acceptMetadata, serve, stageOnlineKeys, tokenCreate, tokenList, tokenRevoke } from "./main.ts";
+import { serve, tokenCreate, tokenList, tokenRevoke, withCeremony } from "./main.ts";
 import { openRegistry } from "./serve.ts";
 import { testBundle } from "./testing/bundles.ts";
 import { RawConnection } from "./testing/raw-http.ts";
 import { changed, filesBelow, TestServer, temporaryFolder } from "./testing/server.ts";
 import { initialiseTestTrust } from "./testing/trust.ts";
-import { type OnlineKeys, readOnlineKeys } from "./trust/online-keys.ts";
+import { nextOnlineKeys, type OnlineKeys, readOnlineKeys, stageOnlineKeys } from "./trust/online-keys.ts";
 
 let dataDir: string;
 let children: ChildProcess[];
@@ -186,15 +186,15 @@ test("online keys are rotated under a running server: it goes on with the new on
 	const { online, signed, root, targets, documents } = server.trust!;
 	const publicIds = (keys: OnlineKeys) =>
 		[keys.bins, keys.snapshot, keys.timestamp].map(({ publicKey }) => publicKey);
-	const next = await stageOnlineKeys(data, new Set(publicIds(online).map((key) => tufKeyId(tufKeyOf(key)))));
+	const next = await nextOnlineKeys(data);
+	await stageOnlineKeys(data, next, new Set(publicIds(online).map((key) => tufKeyId(tufKeyOf(key)))));
 	const life = { now: new Date(), days: 30 };
 	const keys = { snapshot: next.snapshot.publicKey, timestamp: next.timestamp.publicKey };
 	const newRoot = await signNew(withOnlineKeys(nextRoot(signed.root.signed, life), keys), root);
 	const body = withBinsKey(nextTargets(signed.targets.signed, life), next.bins.publicKey);
-	await acceptMetadata(data, {
-		root: newRoot,
-		targets: { metadata: await signNew(body, targets), documents },
-	});
+	const other = await openRegistry({ dataDir: data });
+	await other.accept({ root: newRoot, targets: { metadata: await signNew(body, targets), documents } });
+	await other.close();
 	expect(publicIds(await readOnlineKeys(data)).map(({ keyid }) => keyid)).toEqual(
 		publicIds(next).map(({ keyid }) => keyid),
 	);
@@ -245,6 +245,29 @@ test("closing lets a running upload finish, and takes no new connection", async 
 	await closed;
 	await server.registry.close();
 	await expect(RawConnection.open(server.url)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test("a folder that is no registry stays what it is: a mistyped path makes none", async () => {
+	const typo = join(dataDir, "typo");
+	const { signal } = new AbortController();
+	const calls: (() => Promise<unknown>)[] = [
+		() => tokenCreate(typo, spec("x")),
+		() => tokenList(typo),
+		() => tokenRevoke(typo, "x"),
+		() => withCeremony(typo, (ceremony) => ceremony.accept([])),
+		() =>
+			serve({
+				...{ dataDir: typo, host: "127.0.0.1", port: 0, private: false, signal },
+				onListening: () => expect.unreachable(),
+				report: () => undefined,
+			}),
+	];
+	for (const call of calls)
+		await expect(call()).rejects.toMatchObject({
+			code: "REGISTRY_NOT_INITIALISED",
+			hint: expect.stringContaining("kfn registry init"),
+		});
+	expect(existsSync(typo)).toBe(false);
 });
 
 test("serve() says its address, and ends when its signal aborts", async () => {

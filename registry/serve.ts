@@ -1,6 +1,7 @@
 // Opens a registry on a data folder, listens, and closes gracefully. The one place that wires adapters to ports.
 // Refuses to serve a folder that another process serves.
 
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
@@ -23,6 +24,7 @@ import { demandKeys, onlineKeyIds, readLiveTrust } from "./trust/repository.ts";
 
 const EXAMINATIONS_AT_ONCE = 2;
 const CLOSE_GRACE_MS = 10_000;
+const METADATA_FILE = "registry.sqlite";
 
 export interface RegistryOptions {
 	/** Made when missing, readable by its owner only. */
@@ -69,7 +71,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 	const dataDir = resolve(options.dataDir);
 	await mkdir(dataDir, { recursive: true, mode: 0o700 });
 	const blobs = await openFolderBlobStore(join(dataDir, "blobs"));
-	const metadata = await openSqliteMetadataStore(join(dataDir, "registry.sqlite"));
+	const metadata = await openSqliteMetadataStore(join(dataDir, METADATA_FILE));
 	const context: RegistryContext = {
 		metadata,
 		blobs,
@@ -82,6 +84,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 	};
 	const { timeLimits, schedule = byTimer } = options;
 	return new FolderRegistry(context, { dataDir, timeLimits, schedule });
+}
+
+/** Says whether somebody made a registry in the folder, initialised or not. */
+export function isRegistry(dataDir: string): boolean {
+	return existsSync(join(dataDir, METADATA_FILE));
 }
 
 interface Setup {

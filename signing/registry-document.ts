@@ -2,7 +2,7 @@
 // (docs/formats/log.md). Refuses every spelling but the canonical one, and keys that could pass for one another.
 import { plain, SigningError } from "./errors.ts";
 import type { LogTrust } from "./log/checkpoint.ts";
-import { formatVerifierKey, parseVerifierKey, type SignatureType, type VerifierKey } from "./log/note.ts";
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "./log/note.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
 
 export const REGISTRY_DOCUMENT_SCHEMA = "kfn.registry/1";
@@ -33,8 +33,8 @@ export function parseRegistryDocument(bytes: Uint8Array): RegistryDocument {
 	}
 	const document: RegistryDocument = {
 		origin,
-		log: log === null ? null : { key: keyOf(log, "ed25519") },
-		witnesses: witnesses.map((witness) => keyOf(witness, "cosignature")),
+		log: log === null ? null : { key: keyOf(log) },
+		witnesses: witnesses.map(keyOf),
 		quorum,
 	};
 	if (!Buffer.from(bytes).equals(serializeRegistryDocument(document))) {
@@ -70,6 +70,9 @@ function demandSound({ origin, log, witnesses, quorum }: RegistryDocument): void
 	}
 	// The name in the signature line should be the origin (tlog-checkpoint); that it must be leaves no second name to confuse.
 	if (log !== null && log.key.name !== origin) throw malformed("the log's key is not named as its origin");
+	if (log !== null && log.key.type !== "ed25519") throw malformed("the log's key is not for logs");
+	const foreign = witnesses.find(({ type }) => type !== "cosignature");
+	if (foreign !== undefined) throw malformed(`the key ${plain(foreign.name)} is not for witnesses`);
 	if (witnesses.length > REGISTRY_DOCUMENT_LIMITS.witnesses) throw malformed("it names too many witnesses");
 	if (!Number.isInteger(quorum) || quorum < 0 || quorum > witnesses.length) {
 		throw malformed("its quorum is not between 0 and the number of its witnesses");
@@ -84,17 +87,15 @@ function demandSound({ origin, log, witnesses, quorum }: RegistryDocument): void
 	if (new Set(keys.map(({ name }) => name)).size < keys.length) throw malformed("it uses a name twice");
 }
 
-function keyOf(entry: unknown, type: SignatureType): VerifierKey {
+function keyOf(entry: unknown): VerifierKey {
 	if (!hasExactly(entry, ["key"]) || typeof entry.key !== "string")
 		throw malformed("a key is not exactly { key }");
-	const key = parseVerifierKey(entry.key);
-	if (key.type !== type)
-		throw malformed(`the key ${plain(key.name)} is not for ${type === "ed25519" ? "logs" : "witnesses"}`);
-	return key;
+	return parseVerifierKey(entry.key);
 }
 
 function malformed(why: string): SigningError {
 	return new SigningError("TRUST_MALFORMED", `kfn/registry.json is malformed: ${why}`, {
 		hint: "the registry's targets signers wrote it; ask them for a corrected one",
+		details: { why },
 	});
 }

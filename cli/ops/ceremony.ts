@@ -1,11 +1,12 @@
 // kfn registry init and accept, kfn root rotate, add-signer and remove-signer: drafts of root and targets metadata on a registry's
 // data folder, signed at once where keys are given. The ceremony itself is registry/; this opens keys and words the answer.
 
-import { type CeremonyResult, withCeremony } from "#registry/main.ts";
+import { type CeremonyResult, withCeremony, withNewCeremony } from "#registry/main.ts";
 import type { SecretKey } from "#signing/ed25519.ts";
+import { SigningError } from "#signing/errors.ts";
 import { parseVerifierKey } from "#signing/log/note.ts";
 import { type PublicKey, parsePublicKeyFile } from "#signing/public-key.ts";
-import type { RegistryDocument } from "#signing/registry-document.ts";
+import { type RegistryDocument, serializeRegistryDocument } from "#signing/registry-document.ts";
 import { DRAFT_LIMIT, type Draft, parseDraft } from "#signing/tuf/draft.ts";
 import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { type OfflineRole, usualThreshold } from "#signing/tuf/next-root.ts";
@@ -42,7 +43,7 @@ export async function registryInit(context: Context, input: InitInput): Promise<
 	const secrets = await openKeys(context, input.keys);
 	return ceremonyOutput(
 		input.data,
-		await withCeremony(input.data, (ceremony) => ceremony.init(spec, secrets)),
+		await withNewCeremony(input.data, (ceremony) => ceremony.init(spec, secrets)),
 	);
 }
 
@@ -115,7 +116,7 @@ export async function registryWitness(context: Context, input: WitnessesInput): 
 		const unknown = input.remove.find((name) => !document.witnesses.some((witness) => witness.name === name));
 		if (unknown !== undefined) throw new CliError("CLI_USAGE", `no witness is named ${unknown}`);
 		const kept = document.witnesses.filter(({ name }) => !input.remove.includes(name));
-		return { ...document, witnesses: [...kept, ...added], quorum: input.quorum ?? document.quorum };
+		return usable({ ...document, witnesses: [...kept, ...added], quorum: input.quorum ?? document.quorum });
 	};
 	return ceremonyOutput(
 		input.data,
@@ -123,7 +124,24 @@ export async function registryWitness(context: Context, input: WitnessesInput): 
 	);
 }
 
-export function ceremonyOutput(data: string, result: CeremonyResult): Output {
+/** What the format refuses is here what the user typed: a log's key as a witness, a quorum that nobody can reach. */
+function usable(document: RegistryDocument): RegistryDocument {
+	try {
+		serializeRegistryDocument(document);
+		return document;
+	} catch (error) {
+		if (!(error instanceof SigningError) || error.code !== "TRUST_MALFORMED") throw error;
+		throw new CliError(
+			"CLI_USAGE",
+			`no such kfn/registry.json can be made: ${String(error.details["why"])}`,
+			{
+				hint: "kfn log witness prints a witness's key; --remove and --quorum go together with --add in one call",
+			},
+		);
+	}
+}
+
+function ceremonyOutput(data: string, result: CeremonyResult): Output {
 	return { json: result, text: ceremonyText(data, result) };
 }
 

@@ -55,7 +55,7 @@ export function metadataText({ role, version, expires, sha256, roles, signatures
 }
 
 /** Who signs what, one line per key. */
-export function rolesText(roles: readonly RoleReport[]): string {
+function rolesText(roles: readonly RoleReport[]): string {
 	const rows = roles.flatMap(({ role, threshold, keys }) =>
 		keys.map(({ tufId }, at) =>
 			at === 0 ? [role, `${threshold} of ${keys.length}`, tufId] : ["", "", tufId],
@@ -65,7 +65,7 @@ export function rolesText(roles: readonly RoleReport[]): string {
 }
 
 /** What one threshold still asks for. */
-export function demandText({ by, threshold, signed, missing, lacking }: Demand): string {
+function demandText({ by, threshold, signed, missing, lacking }: Demand): string {
 	const whose = `${threshold} of ${signed.length + missing.length} ${by.role} keys of root ${by.root}`;
 	if (lacking === 0) return `signed enough for ${whose}`;
 	const any = lacking === missing.length ? "all" : `any ${lacking}`;

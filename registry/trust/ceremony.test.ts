@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileS
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import { verifierKey } from "#signing/log/note.ts";
 import { parsePublishers } from "#signing/publishers.ts";
 import { withPublisher } from "#signing/publishers-change.ts";
 import { type Draft, parseDraft, serializeDraft } from "#signing/tuf/draft.ts";
@@ -172,6 +173,27 @@ describe("the next versions", () => {
 			expect(JSON.parse(after)[role]).not.toBe(JSON.parse(before)[role]);
 		}
 		expect(existsSync(join(folder, "keys/next.json"))).toBe(false);
+	});
+
+	test("a rotation that is refused leaves alone the one that waits, with its keys and the signatures that are out", async () => {
+		await ceremony().rotate({ role: "root", days: undefined, online: true }, []);
+		const copies = await Promise.all(
+			[draftAt("2.root.json"), draftAt("2.targets.json")].map((draft) =>
+				signed(draft, draft.role === "root" ? roots : signers),
+			),
+		);
+		const again = () => ceremony().rotate({ role: "root", days: undefined, online: true }, [fresh]);
+		expect(await refusal(again)).toBe("DRAFT_FOREIGN_KEY");
+		expect((await ceremony().accept(copies)).live).toHaveLength(2);
+		await readsWell();
+	});
+
+	test("a registry document that no host would believe is refused, and no draft of it waits", async () => {
+		const key = verifierKey("other.example/log", "ed25519", fresh.publicKey);
+		const add = () =>
+			ceremony().changeRegistryDocument((document) => ({ ...document, witnesses: [key] }), signers);
+		expect(await refusal(add)).toBe("TRUST_MALFORMED");
+		expect(staged()).toEqual([]);
 	});
 
 	test("a root signer is replaced: the old threshold and the new one must sign", async () => {

@@ -47,10 +47,10 @@ import {
 import { type LostVersion, lostVersions } from "./lost-versions.ts";
 import { draftsToAccept, incomplete } from "./merge-drafts.ts";
 import {
-	createOnlineKeys,
+	firstOnlineKeys,
 	generateOnlineKeys,
+	nextOnlineKeys,
 	type OnlineKeys,
-	readOnlineKeys,
 	stageOnlineKeys,
 } from "./online-keys.ts";
 import { onlineKeyIds, readLiveTrust } from "./repository.ts";
@@ -120,8 +120,8 @@ export class Ceremony {
 				throw initialised();
 			// Checked with keys that are thrown away: a wrong flag must not leave a folder half made.
 			firstDrafts(spec, await generateOnlineKeys(), this.#context.now());
-			const drafts = firstDrafts(spec, await this.#onlineKeys(), this.#context.now());
-			return this.#settle({ live, staged }, drafts, secrets);
+			const drafts = firstDrafts(spec, await firstOnlineKeys(this.#dataDir), this.#context.now());
+			return this.#settle({ live, staged }, drafts, { secrets });
 		});
 	}
 
@@ -130,19 +130,22 @@ export class Ceremony {
 		request: { readonly role: OfflineRole; readonly days: number | undefined; readonly online: boolean },
 		secrets: readonly SecretKey[],
 	): Promise<CeremonyResult> {
-		return this.#changed(secrets, async (state) => {
+		let stage = async () => {};
+		const edits = async (state: TrustState): Promise<Edits> => {
 			const { role } = request;
 			if (!request.online) return { renew: { [role]: request.days ?? ROLE_DAYS[role] } };
 			if (state.live === undefined) throw notInitialised();
 			const inUse = onlineKeyIds(await this.#context.metadata.read(readLiveTrust));
-			const keys = await stageOnlineKeys(this.#dataDir, inUse);
+			const keys = await nextOnlineKeys(this.#dataDir);
+			stage = () => stageOnlineKeys(this.#dataDir, keys, inUse);
 			const online = { snapshot: keys.snapshot.publicKey, timestamp: keys.timestamp.publicKey };
 			return {
 				root: (root) => withOnlineKeys(root, online),
 				targets: ({ signed, documents }) => ({ signed: withBinsKey(signed, keys.bins.publicKey), documents }),
 				renew: { root: request.days, targets: request.days },
 			};
-		});
+		};
+		return this.#changed(secrets, edits, () => stage());
 	}
 
 	/** One more signer; of one that signs already, only the threshold. DRAFT_ROLE_KEYS. */
@@ -214,20 +217,28 @@ export class Ceremony {
 		});
 	}
 
+	/** `prepare` runs once nothing can be refused any more: what it replaces may be what a draft that waits needs. */
 	async #changed(
 		secrets: readonly SecretKey[],
 		edits: (state: TrustState) => Promise<Edits>,
+		prepare = async () => {},
 	): Promise<CeremonyResult> {
 		return this.#locked(async () => {
 			const state = await this.#state();
 			if (state.live === undefined && state.staged.root === undefined) throw notInitialised();
-			return this.#settle(state, await amend(state, await edits(state), this.#context.now()), secrets);
+			const drafts = await amend(state, await edits(state), this.#context.now());
+			return this.#settle(state, drafts, { secrets, prepare });
 		});
 	}
 
 	/** Signs the drafts, writes them, and takes them live where keys were given and suffice. */
-	async #settle(state: TrustState, drafts: Drafts, secrets: readonly SecretKey[]): Promise<CeremonyResult> {
+	async #settle(
+		state: TrustState,
+		drafts: Drafts,
+		{ secrets, prepare }: { readonly secrets: readonly SecretKey[]; readonly prepare?: () => Promise<void> },
+	): Promise<CeremonyResult> {
 		const signed = await signAll(drafts, secrets);
+		await prepare?.();
 		const before = currentDrafts(state);
 		const voided = listed(drafts).map(({ role, metadata: { signatures } }) =>
 			Math.max(0, (before[role]?.metadata.signatures.length ?? 0) - signatures.length),
@@ -257,18 +268,6 @@ export class Ceremony {
 			const { version, expires } = metadata.signed;
 			return { role, version, expires, sha256: fileDigest(metadata) };
 		});
-	}
-
-	/** Those of an init that was killed before it had written its drafts, or new ones. */
-	async #onlineKeys(): Promise<OnlineKeys> {
-		const keys = await readOnlineKeys(this.#dataDir).catch((error: unknown) => {
-			if (error instanceof RegistryError && error.code === "REGISTRY_NOT_INITIALISED") return undefined;
-			throw error;
-		});
-		if (keys !== undefined) return keys;
-		const fresh = await generateOnlineKeys();
-		await createOnlineKeys(this.#dataDir, fresh);
-		return fresh;
 	}
 
 	async #state(): Promise<TrustState> {

@@ -7,6 +7,7 @@ import { temporaryFolder } from "../testing/server.ts";
 import {
 	createOnlineKeys,
 	generateOnlineKeys,
+	nextOnlineKeys,
 	type OnlineKeys,
 	openKeyring,
 	readOnlineKeys,
@@ -74,10 +75,17 @@ test("a file that is cut short anywhere is refused, and its error never quotes i
 	}
 });
 
+/** What a rotation does on disk. */
+async function rotated(inUse: ReadonlySet<TufKeyId>): Promise<OnlineKeys> {
+	const keys = await nextOnlineKeys(dataDir);
+	await stageOnlineKeys(dataDir, keys, inUse);
+	return keys;
+}
+
 test("a rotation: both sets sign until live metadata names the new ones, whatever it names first", async () => {
 	const both = () => openKeyring(dataDir);
 	const old = tufIds(first, "bins", "snapshot", "timestamp");
-	const next = await stageOnlineKeys(dataDir, old);
+	const next = await rotated(old);
 	expect(ids(next)[3]).toBe(ids(first)[3]);
 	for (const id of [...old, ...tufIds(next, "bins", "snapshot", "timestamp")])
 		expect((await both())(id)).toBeDefined();
@@ -101,10 +109,10 @@ test("a rotation: both sets sign until live metadata names the new ones, whateve
 });
 
 test("a second rotation drafted over the first: keys that are in use stay, whatever was settled", async () => {
-	const next = await stageOnlineKeys(dataDir, tufIds(first, "bins", "snapshot", "timestamp"));
+	const next = await rotated(tufIds(first, "bins", "snapshot", "timestamp"));
 	const inUse = new Set([...tufIds(next, "snapshot", "timestamp"), ...tufIds(first, "bins")]);
 	// Killed after the metadata went live, before the keys were settled.
-	const third = await stageOnlineKeys(dataDir, inUse);
+	const third = await rotated(inUse);
 	const keyring = await openKeyring(dataDir);
 	for (const id of [...inUse, ...tufIds(third, "bins", "snapshot", "timestamp")])
 		expect(keyring(id)).toBeDefined();

@@ -42,16 +42,32 @@ export async function createOnlineKeys(dataDir: string, keys: OnlineKeys): Promi
 	}
 }
 
-/**
- * Writes keys/next.json: keys that a draft names and that nothing is signed with yet. The log's key stays. Earlier next
- * keys are replaced, but never one of `inUse`, which {@link settleOnlineKeys} moves first.
- */
-export async function stageOnlineKeys(dataDir: string, inUse: ReadonlySet<TufKeyId>): Promise<OnlineKeys> {
-	await settleOnlineKeys(dataDir, inUse);
+/** The folder's first keys: those of an init that was killed before it had written its drafts, or new ones. */
+export async function firstOnlineKeys(dataDir: string): Promise<OnlineKeys> {
+	const keys = await readKeys(join(dataDir, "keys", "online.json"));
+	if (keys !== undefined) return keys;
+	const fresh = await generateOnlineKeys();
+	await createOnlineKeys(dataDir, fresh);
+	return fresh;
+}
+
+/** Keys for a rotation, in memory only. The log's key stays. Errors of {@link readOnlineKeys}. */
+export async function nextOnlineKeys(dataDir: string): Promise<OnlineKeys> {
 	const { log } = await readOnlineKeys(dataDir);
-	const keys = await generateOnlineKeys({ log });
+	return generateOnlineKeys({ log });
+}
+
+/**
+ * Writes keys/next.json: keys that a draft names and that nothing is signed with yet. Earlier next keys are replaced, and
+ * with them the draft that names them is lost; but never one of `inUse`, which {@link settleOnlineKeys} moves first.
+ */
+export async function stageOnlineKeys(
+	dataDir: string,
+	keys: OnlineKeys,
+	inUse: ReadonlySet<TufKeyId>,
+): Promise<void> {
+	await settleOnlineKeys(dataDir, inUse);
 	await placeKeys(join(await keysFolder(dataDir), "next.json"), keys, rename);
-	return keys;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../command.ts";
+import { dataFlag } from "../../flags.ts";
 
 export class RegistryServe extends KfnCommand {
 	static override summary = "Run a registry";
 	static override flags = {
-		data: Flags.string({ required: true, description: "folder that holds it; made when missing" }),
+		data: dataFlag(),
 		host: Flags.string({ default: "127.0.0.1", description: "address to listen on" }),
 		port: Flags.integer({
 			default: 7420,
