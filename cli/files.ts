@@ -79,9 +79,13 @@ async function linkInto(temporary: string, path: string): Promise<void> {
 		await link(temporary, path);
 	} catch (cause) {
 		if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
-		throw new CliError("CLI_FILE_EXISTS", `${path} exists already`, {
-			hint: "name another file, or remove it first",
-		});
+		throw fileExists(path);
 	}
 	await unlink(temporary);
+}
+
+export function fileExists(path: string): CliError {
+	return new CliError("CLI_FILE_EXISTS", `${path} exists already`, {
+		hint: "name another file, or remove it first",
+	});
 }

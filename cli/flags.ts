@@ -17,8 +17,17 @@ export const permitFlag = () =>
 		description: "rollback permit of the publisher, for going to a lower version",
 	});
 
-export const keyFlag = (options: { description: string }) =>
-	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, default: [], helpValue: "FILE" });
+/** As often as wanted, one value each; none is an empty list, of which the help has nothing to say. */
+export const listFlag = (options: { description: string; helpValue: string; exclusive?: string[] }) =>
+	Flags.string({
+		...options,
+		multiple: true,
+		multipleNonGreedy: true,
+		default: [],
+		defaultHelp: async () => undefined,
+	});
+
+export const keyFlag = (options: { description: string }) => listFlag({ ...options, helpValue: "FILE" });
 
 export const dataFlag = () =>
 	Flags.string({ required: true, description: "the registry's folder", helpValue: "DIR" });

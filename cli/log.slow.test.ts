@@ -62,6 +62,8 @@ test("a proof is made once, and verified without a registry", async () => {
 	expect((await kfn("log", "prove", "sample@1.0.0", "-o", file)).json).toMatchObject({ index: 3, size: 5 });
 	expect(readFileSync(join(folder, file), "utf8")).toMatch(/^c2sp\.org\/tlog-proof@v1\nextra /);
 	expect(await refusal("log", "prove", "sample@1.0.0", "-o", file)).toEqual([1, "CLI_FILE_EXISTS"]);
+	expect((await kfn("log", "prove", "sample@1.1.0", "-o", file, "--force")).json).toMatchObject({ index: 4 });
+	await kfn("log", "prove", "sample@1.0.0", "-o", file, "--force");
 	const env = { ...process.env, KFN_ROOT: folder, KFN_REGISTRY: "http://127.0.0.1:1" };
 	const args = ["verify", "sample-1.0.0.kfn", "--proof", file, "--json"];
 	const { stdout } = await run(KFN, args, { cwd: folder, env });
@@ -83,7 +85,8 @@ test("an inclusion proof for another bundle, and a file that is none", async () 
 
 test("a version that is not in the log is not proved; a range is no version", async () => {
 	expect(await refusal("log", "prove", "sample@9.0.0", "-o", "x")).toEqual([1, "CLI_NO_VERSION"]);
-	expect(await refusal("log", "prove", "sample", "-o", "x")).toEqual([2, "BUNDLE_VERSION_INVALID"]);
+	expect(await refusal("log", "prove", "sample", "-o", "x")).toEqual([2, "CLI_USAGE"]);
+	expect(await refusal("log", "prove", "sample@^1", "-o", "x")).toEqual([2, "BUNDLE_VERSION_INVALID"]);
 });
 
 test("truncated, then forked: exit 3, and nothing installs from such a registry", async () => {

@@ -25,7 +25,7 @@ export interface TimeLimits {
 	readonly checkEvery: number;
 }
 
-export const TIME_LIMITS: TimeLimits = { headers: 15_000, request: 300_000, idle: 30_000, checkEvery: 5_000 };
+const TIME_LIMITS: TimeLimits = { headers: 15_000, request: 300_000, idle: 30_000, checkEvery: 5_000 };
 
 const MAX_JSON_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;

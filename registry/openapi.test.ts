@@ -91,7 +91,6 @@ describe("the running server", () => {
 				path
 					.replace("{name}", "sample")
 					.replace("{version}", "1.0.0")
-					.replace("{sha256}", "0".repeat(64))
 					.replace("{folder}", "sample")
 					.replace("{file}", "1.root.json");
 			for (const method of ["HEAD", "GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]) {

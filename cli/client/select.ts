@@ -15,6 +15,15 @@ export function parseRequest(text: string): { name: string; range: string } {
 	});
 }
 
+/** NAME@VERSION as typed, both there; whether they are a name and a version is for others to say. CLI_USAGE. */
+export function parseExact(text: string): { name: string; version: string } {
+	const [name, version, ...rest] = text.split("@");
+	if (name && version && rest.length === 0) return { name, version };
+	throw new CliError("CLI_USAGE", `"${text}" is not NAME@VERSION`, {
+		hint: "for example flow-dissector@1.0.1",
+	});
+}
+
 /** The newest version in `range` that is not yanked; an exact version is found even when it was yanked. */
 export function selectVersion(index: IndexDocument, range: string): IndexVersion {
 	const exact = index.versions.find(({ version }) => version === range);

@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { permitFlag, registryFlag, scopeFlag } from "../flags.ts";
+import { listFlag, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Install extends KfnCommand {
 	static override summary = "Install a function: fetch, verify, preflight, attach";
@@ -15,10 +15,7 @@ export class Install extends KfnCommand {
 	};
 	static override flags = {
 		scope: scopeFlag(),
-		set: Flags.string({
-			multiple: true,
-			multipleNonGreedy: true,
-			default: [],
+		set: listFlag({
 			helpValue: "NAME=VALUE",
 			description:
 				"a parameter of the function; lists are separated by commas, the others stay as they were set",

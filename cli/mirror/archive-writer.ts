@@ -1,8 +1,9 @@
 // Writes an export: a tree as one tar, streamed into a temporary file that takes its name when it is whole and durable.
 // Refuses to replace a file.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import { placeOutput, temporaryFor } from "../files.ts";
+import { fileExists, placeOutput, temporaryFor } from "../files.ts";
 import { END, encodeEntry, paddingOf } from "./archive-format.ts";
 import type { TreeWriter } from "./tree.ts";
 
@@ -19,8 +20,12 @@ export class ArchiveWriter implements TreeWriter, AsyncDisposable {
 		this.#file = file;
 	}
 
-	/** Opens the temporary file beside `path`; it goes when the writer is disposed of unfinished. */
+	/**
+	 * Opens the temporary file beside `path`; it goes when the writer is disposed of unfinished. CLI_FILE_EXISTS where the name is taken
+	 * already: nobody should wait for a whole registry to be told.
+	 */
 	static async create(path: string): Promise<ArchiveWriter> {
+		if (existsSync(path)) throw fileExists(path);
 		const temporary = temporaryFor(path);
 		return new ArchiveWriter(path, temporary, await open(temporary, "wx", 0o644));
 	}

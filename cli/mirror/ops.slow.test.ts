@@ -1,8 +1,10 @@
 // kfn mirror, export and import as ops, over real HTTP and real files, for a host that pinned the registry's root.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { testBundle } from "#registry/testing/bundles.ts";
+import { TestServer } from "#registry/testing/server.ts";
 import { run } from "#test/harness/command.ts";
 import { fromFiles, type LyingMirror, openLyingMirror } from "#test/harness/lying-mirror.ts";
 import { startStaticServer } from "#test/harness/static-server.ts";
@@ -191,13 +193,47 @@ describe("mirrors", () => {
 	});
 });
 
+test("a private registry is mirrored with a token for all names, and with no less", async () => {
+	await using server = await TestServer.start({ private: true });
+	const publisher = await server.token();
+	for (const name of ["acme-gro", "zeta"])
+		expect((await server.publish(await testBundle({ name }), publisher)).status).toBe(201);
+	const withToken = (token: string | undefined) => {
+		pin(at("private"), server.trust!.rootBytes);
+		const context = contextOf(at("private"));
+		return { ...context, env: { ...context.env, token } };
+	};
+	const visible = () => existsSync(join(at("out"), TIMESTAMP_PATH));
+	const { url: registry } = server;
+	for (const [token, code] of [
+		[undefined, "REGISTRY_TOKEN_MISSING"],
+		[await server.token({ verbs: ["publish", "yank"] }), "REGISTRY_TOKEN_SCOPE"],
+		[await server.token({ names: "acme-*", verbs: ["read"] }), "REGISTRY_TOKEN_SCOPE"],
+	] as const)
+		expect([await codeOf(doMirror(withToken(token), at("out"), { registry })), visible()]).toEqual([
+			code,
+			false,
+		]);
+	const reader = await server.token({ verbs: ["read"] });
+	const { json, text } = await doMirror(withToken(reader), at("out"), { registry });
+	expect(json).toMatchObject({ bundles: 2, registry });
+	// The copy is as public as whoever serves it makes it: it may say everything but the token.
+	const { stdout } = await run("grep", ["-rlF", reader, folder], { allowFailure: true });
+	expect([stdout, JSON.stringify(json).includes(reader), text.includes(reader)]).toEqual(["", false, false]);
+	await doMirror(withToken(undefined), at("again"), { registry: `file://${at("out")}` });
+	expect(await stateOf(at("again"))).toBe(await stateOf(at("out")));
+});
+
 describe("exports", () => {
 	test("the same state is the same file; a mirror exports to it, too", async () => {
 		await doExport(host("a"), "1.tar");
 		await doMirror(host("b"));
 		await doExport(host("b"), "2.tar", { registry: `file://${at("out")}` });
 		expect(readFileSync(at("1.tar")).equals(readFileSync(at("2.tar")))).toBe(true);
+		const asked = origin.asked.length;
 		expect(await codeOf(doExport(host("a"), "1.tar"))).toBe("CLI_FILE_EXISTS");
+		expect(origin.asked.length).toBe(asked);
+		expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 	});
 
 	test("out, across, in: the import is the mirror that the network would have made", async () => {

@@ -15,10 +15,10 @@ export async function exportTree(
 	input: { file: string; since: string | undefined; registry: string | undefined },
 ): Promise<Output> {
 	await using base = await openBase(input.since);
+	await using out = await ArchiveWriter.create(input.file);
 	const origin = await openOrigin(context, input.registry);
 	context.onStep({ step: "verifying", detail: origin.description });
 	const head = await trustedHead(openContextHost(context), origin);
-	await using out = await ArchiveWriter.create(input.file);
 	const report = await copyTree({
 		...{ head, origin, out, bases: base.trees },
 		missing: incomplete(origin),

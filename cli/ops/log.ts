@@ -1,6 +1,6 @@
 // kfn log: the registry's transparency log, verified against what this host saw before; proofs of what is in it, to be checked
 // without a network. Refuses to show or prove anything of a log that is not consistent with what this host remembers.
-import { parseVersion } from "#bundle/name.ts";
+import { parseBundleName, parseVersion } from "#bundle/name.ts";
 import { withDetails } from "#host/errors.ts";
 import { CHECKPOINT_FILE } from "#host/trust-state/checkpoint-file.ts";
 import { logOfSet, publishEntry } from "#host/trust-state/log.ts";
@@ -11,7 +11,7 @@ import { type LogEntry, parseLogEntry, serializeLogEntry } from "#signing/log/en
 import { leafHash, verifyInclusion } from "#signing/log/merkle.ts";
 import { serializeProof } from "#signing/log/proof.ts";
 import { TILE_WIDTH } from "#signing/log/tile.ts";
-import { parseRequest, selectVersion } from "../client/select.ts";
+import { parseExact, selectVersion } from "../client/select.ts";
 import { openTrustedSource, type TrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -45,8 +45,8 @@ export async function proveLogged(
 	context: Context,
 	input: { request: string; out: string; overwrite: boolean; registry: string | undefined },
 ): Promise<Output> {
-	const { name, range } = parseRequest(input.request);
-	const version = parseVersion(range);
+	const exact = parseExact(input.request);
+	const [name, version] = [parseBundleName(exact.name), parseVersion(exact.version)];
 	const source = await openTrustedSource(context, input.registry);
 	const indexed = selectVersion(await source.index(name), version);
 	const { checkpoint, bytes, tree } = await openLog(source);

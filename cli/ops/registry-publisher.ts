@@ -11,9 +11,9 @@ import {
 } from "#registry/main.ts";
 import { formatPublicKey, type PublicKey } from "#signing/public-key.ts";
 import type { Publishers } from "#signing/publishers.ts";
+import { parseExact } from "../client/select.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../errors.ts";
 import { columns } from "../output/columns.ts";
 import { ceremonyText } from "../output/draft.ts";
 import { openKeys, readPublicKey } from "./ceremony.ts";
@@ -66,21 +66,13 @@ export async function publisherRevoke(
 ): Promise<Output> {
 	const { name, threshold, reason } = input;
 	const key = await readPublicKey(input.publisher);
-	const keep = input.keepAllPublished ? "all-published" : input.keep.map(parseVersion);
+	const keep = input.keepAllPublished ? "all-published" : input.keep.map(parseExact);
 	const secrets = await openKeys(context, input.keys);
 	const request: Revocation = { name, threshold, reason, key, keep };
 	return changeOutput(
 		input.data,
 		await withCeremony(input.data, (ceremony) => revokePublisher(ceremony, request, secrets)),
 	);
-}
-
-function parseVersion(text: string): { name: string; version: string } {
-	const at = text.indexOf("@");
-	if (at > 0) return { name: text.slice(0, at), version: text.slice(at + 1) };
-	throw new CliError("CLI_USAGE", `--keep ${text} is not NAME@VERSION`, {
-		hint: "kfn registry publisher revoke --help shows what it takes",
-	});
 }
 
 /** The map that is live, and the one of a draft that waits. */

@@ -1,6 +1,7 @@
 // kfn yank: hides a version from ranges, or shows it again. Nothing is ever deleted.
 
 import { openRegistryClient } from "../client/registry.ts";
+import { parseExact } from "../client/select.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
@@ -9,10 +10,7 @@ export async function yank(
 	context: Context,
 	input: { request: string; reason: string | undefined; undo: boolean; registry: string | undefined },
 ): Promise<Output> {
-	const [name, version, ...rest] = input.request.split("@");
-	if (!name || !version || rest.length > 0) {
-		throw new CliError("CLI_USAGE", `"${input.request}" is not NAME@VERSION`);
-	}
+	const { name, version } = parseExact(input.request);
 	if (!input.undo && input.reason === undefined) {
 		throw new CliError("CLI_USAGE", "a yank says why", {
 			hint: "give --reason TEXT; --undo shows the version again",

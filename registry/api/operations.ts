@@ -13,7 +13,7 @@ export interface Operation {
 }
 
 /** What the server can answer to anything, before or besides the operation itself. */
-export const COMMON_ERRORS = [
+const COMMON_ERRORS = [
 	"REGISTRY_REQUEST_INVALID",
 	"REGISTRY_REQUEST_TIMEOUT",
 	"REGISTRY_HEADERS_TOO_LARGE",

@@ -5,7 +5,7 @@ import type { TokenRecord, TokenVerb } from "../ports/metadata-store.ts";
 import { isNamePattern } from "./name-pattern.ts";
 import type { RegistryContext } from "./registry-context.ts";
 
-export const TOKEN_VERBS: readonly TokenVerb[] = ["publish", "yank", "read"];
+const TOKEN_VERBS: readonly TokenVerb[] = ["publish", "yank", "read"];
 
 /** `kfn_` and 32 random bytes in base64url. */
 const TOKEN_TEXT = /^kfn_[A-Za-z0-9_-]{43}$/;

@@ -42,12 +42,6 @@ export function versionParam(request: FastifyRequest): Version {
 	return reading(() => parseVersion(param(request, "version")));
 }
 
-export function digestParam(request: FastifyRequest): string {
-	const text = param(request, "sha256");
-	if (/^[0-9a-f]{64}$/.test(text)) return text;
-	throw new RegistryError("REGISTRY_REQUEST_INVALID", "a digest is 64 lowercase hex digits");
-}
-
 export function permitParam(request: FastifyRequest): string {
 	const text = param(request, "id");
 	if (/^[0-9a-f]{32}$/.test(text)) return text;

@@ -114,7 +114,7 @@ async function makeTestTrust(options: TestTrustOptions): Promise<TestTrust> {
 }
 
 /** A map that lets any one of the keys publish every name. */
-export async function everythingBy(keys?: readonly PublicKey[]): Promise<Uint8Array> {
+async function everythingBy(keys?: readonly PublicKey[]): Promise<Uint8Array> {
 	const trusted = keys ?? [(await testPublisher()).publicKey];
 	return serializePublishers({ publishers: [{ names: ["*"], threshold: 1, keys: trusted }] });
 }

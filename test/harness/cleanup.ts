@@ -36,7 +36,7 @@ export function registerUndo(what: string, undo: () => void): Undo {
 }
 
 /** Runs every registered undo, last first; one that fails is reported on stderr and does not stop the others. */
-export function undoAll(): void {
+function undoAll(): void {
 	for (const [key, entry] of [...registered].reverse()) {
 		registered.delete(key);
 		try {

@@ -1,10 +1,8 @@
 // A real HTTP server between a client and a repository (a tree in memory, a folder, or another server) that lies as a test
 // tells it to: replayed files, missing files, data without end, data without pace. Refuses to lie unasked.
 
-import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { request } from "undici";
 import { registerUndo } from "./cleanup.ts";
 
@@ -41,11 +39,6 @@ export const fromFiles =
 	(files: ReadonlyMap<string, Uint8Array>): Upstream =>
 	(path) =>
 		files.get(path);
-
-export const fromFolder =
-	(folder: string): Upstream =>
-	(path) =>
-		readFile(join(folder, path)).catch(() => undefined);
 
 export const fromServer =
 	(url: string): Upstream =>

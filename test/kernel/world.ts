@@ -95,8 +95,3 @@ function capture(pair: VethPair): Uint8Array {
 	}));
 	return writePcap({ linkType: 1, packets });
 }
-
-/** A bundle file of the world. */
-export function bundleFile(world: HostWorld, version: "1.0.0" | "1.0.1"): Uint8Array {
-	return readFileSync(join(world.folder, `flow-dissector-${version}.kfn`));
-}

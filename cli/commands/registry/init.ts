@@ -7,9 +7,15 @@ export class RegistryInit extends KfnCommand {
 	static override flags = {
 		data: dataFlag(),
 		"root-key": pubFlag({ description: "public key of a root signer", required: true }),
-		"root-threshold": Flags.integer({ min: 1, description: "how many of them must sign; more than half" }),
+		"root-threshold": Flags.integer({
+			min: 1,
+			description: "how many of them must sign; without it, more than half",
+		}),
 		"targets-key": pubFlag({ description: "public key of a targets signer", required: true }),
-		"targets-threshold": Flags.integer({ min: 1, description: "how many of them must sign; more than half" }),
+		"targets-threshold": Flags.integer({
+			min: 1,
+			description: "how many of them must sign; without it, more than half",
+		}),
 		bins: Flags.integer({
 			default: 256,
 			min: 2,

@@ -1,16 +1,13 @@
 import { Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../command.ts";
-import { dataFlag, signAtOnceFlag } from "../../flags.ts";
-
-const list = (description: string, helpValue: string) =>
-	Flags.string({ description, helpValue, multiple: true, multipleNonGreedy: true, default: [] });
+import { dataFlag, listFlag, signAtOnceFlag } from "../../flags.ts";
 
 export class RegistryWitness extends KfnCommand {
 	static override summary = "Name the witnesses of this registry's log, and how many must have cosigned";
 	static override flags = {
 		data: dataFlag(),
-		add: list("a witness's verifier key (kfn log witness prints it)", "VKEY"),
-		remove: list("name of a witness", "NAME"),
+		add: listFlag({ description: "a witness's verifier key (kfn log witness prints it)", helpValue: "VKEY" }),
+		remove: listFlag({ description: "name of a witness", helpValue: "NAME" }),
 		quorum: Flags.integer({ min: 0, description: "how many witnesses hosts ask for" }),
 		key: signAtOnceFlag(),
 	};

@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../../command.ts";
-import { dataFlag, signAtOnceFlag } from "../../../flags.ts";
+import { dataFlag, listFlag, signAtOnceFlag } from "../../../flags.ts";
 
 export class RegistryPublisherRevoke extends KfnCommand {
 	static override summary =
@@ -12,10 +12,7 @@ export class RegistryPublisherRevoke extends KfnCommand {
 		data: dataFlag(),
 		publisher: Flags.file({ required: true, description: "public key file", helpValue: "PUB" }),
 		reason: Flags.string({ required: true, description: "why; hosts show it to who meets the key" }),
-		keep: Flags.string({
-			multiple: true,
-			multipleNonGreedy: true,
-			default: [],
+		keep: listFlag({
 			description: "version that the key signed and that goes on",
 			helpValue: "NAME@VERSION",
 		}),

@@ -1,10 +1,11 @@
 import { Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../../command.ts";
+import { dataFlag } from "../../../flags.ts";
 
 export class RegistryTokenCreate extends KfnCommand {
 	static override summary = "Make a token; it is shown once";
 	static override flags = {
-		data: Flags.string({ required: true, description: "the registry's folder" }),
+		data: dataFlag(),
 		label: Flags.string({ required: true, description: "whose it is" }),
 		names: Flags.string({ default: "*", description: "bundle name, or a prefix and *" }),
 		verb: Flags.string({

@@ -1,10 +1,10 @@
-import { Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../../../command.ts";
+import { dataFlag } from "../../../flags.ts";
 
 export class RegistryTokenList extends KfnCommand {
 	static override summary = "List tokens (never the secrets)";
 	static override flags = {
-		data: Flags.string({ required: true, description: "the registry's folder" }),
+		data: dataFlag(),
 	};
 
 	protected async perform(): Promise<Output> {

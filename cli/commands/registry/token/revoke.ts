@@ -1,5 +1,6 @@
-import { Args, Flags } from "@oclif/core";
+import { Args } from "@oclif/core";
 import { KfnCommand, type Output } from "../../../command.ts";
+import { dataFlag } from "../../../flags.ts";
 
 export class RegistryTokenRevoke extends KfnCommand {
 	static override summary = "Revoke a token";
@@ -7,7 +8,7 @@ export class RegistryTokenRevoke extends KfnCommand {
 		id: Args.string({ required: true, description: "token id, as list shows it" }),
 	};
 	static override flags = {
-		data: Flags.string({ required: true, description: "the registry's folder" }),
+		data: dataFlag(),
 	};
 
 	protected async perform(): Promise<Output> {
