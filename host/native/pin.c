@@ -80,7 +80,7 @@ int bpffs_check(void)
 	if (bpffs_mounted())
 		return 0;
 	return fail(LOAD_BPFFS_NOT_MOUNTED,
-		    "mount -t bpf bpf /sys/fs/bpf; ip netns exec gives its command a /sys without it: name the scope from outside",
+		    "mount one there (mount -t bpf bpf DIR; mkdir -p DIR first where it is missing); ip netns exec gives its command a /sys without it: name the scope from outside",
 		    "no bpffs is mounted at %s/sys/fs/bpf", root_dir);
 }
 

@@ -37,7 +37,7 @@ export interface RequiresDocument {
 /** One published version. Everything but `yanked` never changes. */
 export interface IndexVersion {
 	readonly version: string;
-	/** Archive digest: 64 lowercase hex; the blob's address. */
+	/** Archive digest: 64 lowercase hex. */
 	readonly sha256: string;
 	/** Archive size in bytes. */
 	readonly size: number;
