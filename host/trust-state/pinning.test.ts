@@ -1,9 +1,10 @@
 // Pinning a root, and the floors below which no version goes.
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "#bundle/digest.ts";
 import { makeKfnRepository, openTrustWorld, outcome } from "#test/harness/trust-world.ts";
 import type { TufRepository } from "#test/harness/tuf-repository.ts";
+import { faultAt } from "../faults.ts";
 import { withLock } from "../lock.ts";
 import { demandStillListed, floorAbove, isNewlySeen, noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
@@ -43,6 +44,51 @@ describe("kfn trust root pin", () => {
 		expect(existsSync(world.host.layout.trustSets)).toBe(false);
 		world.files = other.files;
 		await world.refresh();
+	});
+
+	test("--replace that was interrupted is finished by running it again", async () => {
+		const points = async () => {
+			using world = openTrustWorld(repository);
+			await world.refresh();
+			const door = faultAt(0, "fail");
+			await withLock(world.withFaults(door), "test", (lock) => pinRoot(lock, other.root, { replace: true }));
+			return door.passed.length;
+		};
+		const count = await points();
+		expect(count).toBeGreaterThan(8);
+		for (let at = 1; at <= count; at++) {
+			using world = openTrustWorld(repository);
+			await world.refresh();
+			const broken = world.withFaults(faultAt(at, "fail-after"));
+			await outcome(withLock(broken, "test", (lock) => pinRoot(lock, other.root, { replace: true })));
+			await pinIn(world, other.root, true);
+			expect(trustStatus(world.host).state, `point ${at}`).toBe("unread");
+			world.files = other.files;
+			await world.refresh();
+		}
+	});
+
+	test("--replace with the same root begins anew only where what is remembered cannot be used", async () => {
+		using world = openTrustWorld(repository);
+		await world.refresh();
+		const { trustMark, trustSets, trustCurrent } = world.host.layout;
+		const mark = readFileSync(trustMark);
+		expect(await pinIn(world, repository.root, true)).toMatchObject({ changed: false });
+		expect(readFileSync(trustMark)).toEqual(mark);
+		const damages = [
+			() => writeFileSync(trustMark, ""),
+			() => rmSync(trustMark),
+			() => rmSync(trustSets, { recursive: true }),
+			() => rmSync(trustCurrent),
+		];
+		for (const damage of damages) {
+			damage();
+			expect(trustStatus(world.host).state).toBe("damaged");
+			expect(await pinIn(world, repository.root)).toMatchObject({ changed: false });
+			expect(await pinIn(world, repository.root, true)).toMatchObject({ changed: true });
+			expect(trustStatus(world.host).state).toBe("unread");
+			await world.refresh();
+		}
 	});
 
 	test("a root that its own keys did not sign, or that is none, is not pinned", async () => {

@@ -19,13 +19,14 @@ import { EMPTY_MARK, type MarkedBundle, parseMark, type TrustMark } from "./mark
 import { type PinnedRoot, readPin } from "./pin.ts";
 import { type SessionOptions, Walk } from "./session.ts";
 import { currentSetName, readSet, rolesOfSet, type TrustSet } from "./set.ts";
-import { demandVersions } from "./state.ts";
+import { demandVersions, readTrustState } from "./state.ts";
 
 /**
  * Makes `bytes` the pinned root; whether anything changed.
  *
  * The root must be signed by enough of its own keys, which are Ed25519; its expiry does not matter (TUF 1.0.34 §5.2).
- * HOST_TRUST_PINNED where another root is pinned: with `replace`, that one and all that was remembered of its registry goes.
+ * HOST_TRUST_PINNED where another root is pinned: with `replace`, that one and all that was remembered of its registry goes. With
+ * `replace` and the root that is pinned already, that goes only where it cannot be used: a repeated command must not lower floors.
  */
 export async function pinRoot(
 	lock: HostLock,
@@ -36,21 +37,30 @@ export async function pinRoot(
 	await demandSoundRoot(bytes);
 	const before = readIfThere(layout.trustRoot);
 	const same = before !== undefined && Buffer.compare(before, bytes) === 0;
-	if (same) return { changed: false, pin: readPin(lock.host) };
+	if (same && !(replace && isUnusable(lock.host))) return { changed: false, pin: readPin(lock.host) };
 	const remembered = readIfThere(layout.trustMark) !== undefined;
 	if (!replace && (before !== undefined || remembered) && !continuesPackage(lock.host, bytes))
 		throw otherPinned(lock.host);
-	if (replace && remembered) {
-		// `current` first: a kill from here on leaves damage, which refuses, until this command has run again.
-		durable.removeFile(layout.trustCurrent);
-	}
 	durable.makeFolder(layout.trust);
+	// First: a kill from here on leaves damage, which refuses, until this command has run again.
 	durable.writeFile(layout.trustRoot, bytes);
 	if (replace) {
+		durable.removeTree(layout.trustCurrent);
 		durable.removeFile(layout.trustMark);
 		durable.removeTree(layout.trustSets);
 	}
 	return { changed: true, pin: readPin(lock.host) };
+}
+
+/** Damaged, rolled back, or what an interrupted `replace` left. */
+function isUnusable(host: Host): boolean {
+	try {
+		readTrustState(host);
+		return false;
+	} catch (error) {
+		if (["HOST_TRUST_DAMAGED", "HOST_TRUST_ROLLED_BACK"].includes(codeOf(error))) return true;
+		throw error;
+	}
 }
 
 /** The root that a package brought may be pinned as the operator's own: nothing changes by it. */
