@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { parseEnvelope } from "#signing/tuf/metadata.ts";
 import { forge } from "#test/harness/forgery.ts";
 import {
@@ -18,7 +19,7 @@ import { publishersOfSet, registryOfSet } from "./documents.ts";
 import { noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
 import { trustStatus } from "./report.ts";
-import { rehearseTrust } from "./session.ts";
+import { openTrustSession, rehearseTrust } from "./session.ts";
 import { readTrustState } from "./state.ts";
 
 const INDEX = "flow-dissector/index.json";
@@ -204,7 +205,6 @@ describe("refresh", () => {
 			}
 			return fetch(path, limit);
 		};
-		const { openTrustSession } = await import("./session.ts");
 		const session = await openTrustSession(world.host, { ...world.options, fetch: interleaved });
 		expect(session.set.record.roles.timestamp!.version).toBe(3);
 	});
@@ -288,6 +288,32 @@ describe("bounded staleness", () => {
 		const { suspended } = trustStatus(world.host);
 		expect(suspended!.roles).toEqual([expect.stringMatching(/^bin-/)]);
 		expect(suspended!.since).toBe("2027-02-26T12:00:00Z");
+	});
+
+	test("what is learnt of an expired bin is not committed over what another command verified meanwhile", async () => {
+		const repository = await makeKfnRepository();
+		await repository.publish(INDEX, Buffer.from("[]"));
+		repository.now = daysLater(95);
+		await repository.signTargets();
+		await repository.signSnapshot();
+		await repository.signTimestamp();
+		using world = openTrustWorld(repository);
+		world.now = daysLater(95);
+		writePolicy(world.root, 10);
+		const old = repository.copyOfFiles();
+		let bins = 0;
+		const interleaved: FetchFile = async (path, limit) => {
+			if (/\.bin-\d\.json$/.test(path) && ++bins === 2) {
+				await repository.signTimestamp();
+				await world.refresh();
+			}
+			return old.get(`v1/${path}`) ?? world.options.fetch(path, limit);
+		};
+		const session = await openTrustSession(world.host, { ...world.options, fetch: interleaved });
+		const { version } = session.set.record.roles.timestamp!;
+		expect(await outcome(session.find(INDEX))).toBe("HOST_LOCKED");
+		expect(bins).toBe(2);
+		expect(readTrustState(world.host).mark.roles.timestamp!.version).toBe(version + 1);
 	});
 
 	test("it stretches neither a root's expiry, nor a signature, nor a rollback", async () => {

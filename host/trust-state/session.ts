@@ -42,13 +42,11 @@ export async function openTrustSession(host: Host, options: SessionOptions): Pro
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		const state = readTrustState(host);
 		const walk = await walkFrom(host, options, state);
-		const set = await commit(host, state, walk);
+		const set = await commit(host, state.set, walk);
 		// Compare-and-swap: another command committed meanwhile, so that this walk began with what is no longer trusted.
 		if (set !== undefined) return new TrustSession(host, options, walk, set);
 	}
-	throw new HostError("HOST_LOCKED", "other commands kept changing this host's trusted metadata", {
-		hint: "wait until they are done, then run the command again",
-	});
+	throw overtaken();
 }
 
 /**
@@ -69,12 +67,15 @@ export class TrustSession {
 	readonly #options: SessionOptions;
 	#walk: Walk;
 	#set: TrustSet;
+	/** The set from which the walk goes on. */
+	#base: TrustSet | undefined;
 
 	constructor(host: Host, options: SessionOptions, walk: Walk, set: TrustSet) {
 		this.#host = host;
 		this.#options = options;
 		this.#walk = walk;
 		this.#set = set;
+		this.#base = set;
 	}
 
 	/** What was committed; its documents are verified. */
@@ -110,16 +111,18 @@ export class TrustSession {
 	/** The same walk at the end of what policy allows, where a delegated role has expired within it. */
 	async #relaxed(error: unknown): Promise<Walk | undefined> {
 		if (codeOf(error) !== "TRUST_EXPIRED" || this.#walk.isRelaxed) return undefined;
-		const walk = await relaxedWalk(this.#host, this.#options, readTrustState(this.#host));
-		if (walk !== undefined) this.#walk = walk;
+		const state = readTrustState(this.#host);
+		const walk = await relaxedWalk(this.#host, this.#options, state);
+		if (walk !== undefined) [this.#walk, this.#base] = [walk, state.set];
 		return walk;
 	}
 
 	/** What the walk has learnt since the last commit: staleness of a bin, or delegated roles. */
 	async #commitAgain(): Promise<void> {
-		const state = readTrustState(this.#host);
-		const set = await commit(this.#host, state, this.#walk);
-		if (set !== undefined) this.#set = set;
+		const set = await commit(this.#host, this.#base, this.#walk);
+		// Compare-and-swap, as at the opening; what came meanwhile may be newer, and must not be lost.
+		if (set === undefined) throw overtaken();
+		[this.#set, this.#base] = [set, set];
 	}
 }
 
@@ -280,15 +283,21 @@ async function relaxedWalk(
 async function kept(host: Host, state: TrustState, walk: Walk, refusal: unknown): Promise<unknown> {
 	if (!walk.hasProgress) return refusal;
 	try {
-		await commit(host, state, walk);
+		await commit(host, state.set, walk);
 		return refusal;
 	} catch (error) {
 		return withDetails(refusal, { notKept: codeOf(error) });
 	}
 }
 
-function commit(host: Host, state: TrustState, walk: Walk): Promise<TrustSet | undefined> {
-	return withLock(host, "trust refresh", (lock) => commitSet(lock, state.set, walk.next()));
+function commit(host: Host, base: TrustSet | undefined, walk: Walk): Promise<TrustSet | undefined> {
+	return withLock(host, "trust refresh", (lock) => commitSet(lock, base, walk.next()));
+}
+
+function overtaken(): HostError {
+	return new HostError("HOST_LOCKED", "other commands kept changing this host's trusted metadata", {
+		hint: "wait until they are done, then run the command again",
+	});
 }
 
 function companionsOf(set: TrustSet | undefined): ReadonlyMap<string, Uint8Array> {
