@@ -8,6 +8,7 @@ import { Build } from "./build.ts";
 import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
 import { Export } from "./export.ts";
+import { Gc } from "./gc.ts";
 import { History } from "./history.ts";
 import { Hold } from "./hold.ts";
 import { Import } from "./import.ts";
@@ -68,6 +69,7 @@ export const COMMANDS = {
 	diff: Diff,
 	dissect: Dissect,
 	export: Export,
+	gc: Gc,
 	history: History,
 	hold: Hold,
 	import: Import,

@@ -2,6 +2,7 @@
 // Refuses to decide anything: its one argument says which command, with which loader and which fault.
 import { readFileSync, writeFileSync } from "node:fs";
 import { type FaultKind, faultAt } from "#host/faults.ts";
+import { gc } from "#host/gc.ts";
 import { openHost } from "#host/host.ts";
 import { install } from "#host/install.ts";
 import { type HostLock, withLock } from "#host/lock.ts";
@@ -14,6 +15,7 @@ import { FakeKernel, fakeLoader, fakeNamespaces } from "./fake-kfn-load.ts";
 export type HostCommand =
 	| { readonly verb: "install" | "upgrade"; readonly archive: string; readonly scope?: string }
 	| { readonly verb: "rollback"; readonly to?: number }
+	| { readonly verb: "gc"; readonly keep: number }
 	| { readonly verb: "remove"; readonly name: string; readonly purge?: boolean };
 
 export interface HostChildSpec {
@@ -42,7 +44,7 @@ export function hostOf(
 }
 
 /** Runs a command in this process. */
-export function runCommand(lock: HostLock, command: HostCommand): ReturnType<typeof install> {
+export function runCommand(lock: HostLock, command: HostCommand): Promise<unknown> {
 	switch (command.verb) {
 		case "install":
 			return install(lock, { ...command, bundle: readFileSync(command.archive) });
@@ -50,6 +52,8 @@ export function runCommand(lock: HostLock, command: HostCommand): ReturnType<typ
 			return upgrade(lock, { ...command, bundle: readFileSync(command.archive) });
 		case "rollback":
 			return rollback(lock, command);
+		case "gc":
+			return gc(lock, command);
 		case "remove":
 			return remove(lock, command);
 	}

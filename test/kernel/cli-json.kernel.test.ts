@@ -124,6 +124,8 @@ function commandLines(world: HostWorld): string[][] {
 		["status"],
 		["list"],
 		["history"],
+		["gc", "--keep", "0", "--dry-run"],
+		["gc"],
 		["verify"],
 		["verify", "--running"],
 		["dissect", "gre.pcap"],
