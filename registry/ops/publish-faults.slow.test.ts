@@ -77,6 +77,7 @@ const WRITING: ReadonlySet<string> = new Set([
 	"insertTrustFile",
 	"putDocument",
 	"pruneTrust",
+	"growLog",
 ]);
 
 function faultyTransaction(tx: MetadataTransaction, plan: FaultPlan): MetadataTransaction {
@@ -164,6 +165,13 @@ async function expectConsistent(): Promise<void> {
 	const record = await registry.metadata.read((reads) => reads.findVersion(bundle.name, bundle.version));
 	const names = await registry.metadata.read((reads) => reads.listNames("", 10));
 	expect(names).toEqual(record === undefined ? [] : [bundle.name]);
+	// No version is offered outside the log, and none is in it that is not offered.
+	const { logged, entries, size } = await registry.metadata.read(async (reads) => ({
+		logged: [...(await reads.findLogIndexes(bundle.name)).keys()],
+		entries: (await reads.listLogEntries(0, 100)).length,
+		size: (await reads.newestCheckpoint())?.size,
+	}));
+	expect([logged, entries]).toEqual([record === undefined ? [] : [bundle.version], size]);
 	const { index, archive } = await signedState();
 	expect(index?.versions.map((version) => version.sha256)).toEqual(record && [record.sha256]);
 	expect(archive?.hashes["sha256"]).toBe(record?.sha256);
@@ -180,6 +188,7 @@ test("publish has exactly these writes", async () => {
 	expect(plan.seen).toEqual([
 		"blob stage",
 		"insertVersion",
+		"growLog",
 		"putDocument",
 		// The bin of the archive, the bin of the index, the snapshot, the timestamp.
 		...Array.from({ length: 4 }, () => "insertTrustFile"),
@@ -191,7 +200,7 @@ test("publish has exactly these writes", async () => {
 	]);
 });
 
-const WRITES = 12;
+const WRITES = 13;
 const faults = Array.from({ length: WRITES }, (_, write) => MODES.map((mode) => ({ write, mode }))).flat();
 
 test.each(faults)("write $write $mode: consistent at once, and a retry succeeds", async (fault) => {
@@ -235,7 +244,7 @@ test.each(faults)(
 	},
 );
 
-const YANK_WRITES = 8;
+const YANK_WRITES = 9;
 const yankFaults = Array.from({ length: YANK_WRITES }, (_, write) =>
 	MODES.map((mode) => ({ write, mode })),
 ).flat();
@@ -275,6 +284,7 @@ test("yank has exactly these writes", async () => {
 	await yank(registry, scope, { version: bundle.version, reason: "crash" });
 	expect(plan.seen).toEqual([
 		"swapYank",
+		"growLog",
 		"putDocument",
 		// The bin of the index, the snapshot, the timestamp.
 		...Array.from({ length: 3 }, () => "insertTrustFile"),
