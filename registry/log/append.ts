@@ -64,7 +64,7 @@ async function prune(tx: LogReads & LogWrites, trust: LogTrust, size: number): P
 	const oldest = size - KEPT_CHECKPOINTS;
 	if (oldest <= 0) return;
 	const served = await servedCheckpoint(tx, trust);
-	await tx.pruneCheckpoints(Math.min(oldest, served?.size ?? oldest));
+	await tx.pruneCheckpoints(oldest, served?.size ?? oldest);
 }
 
 async function ofOwnLog<T>(read: () => Promise<T>): Promise<T> {

@@ -139,11 +139,11 @@ describe.each(metadataAdapters)("log store on $name", ({ open }) => {
 	});
 
 	test("old checkpoints are pruned, entries and tiles are not", async () => {
-		for (const size of [0, 1, 2]) await grow(growth(size));
-		await store.transaction((tx) => tx.pruneCheckpoints(3));
+		for (const size of [0, 1, 2, 3]) await grow(growth(size));
+		await store.transaction((tx) => tx.pruneCheckpoints(4, 2));
 		await store.read(async (reads) => {
-			expect((await reads.listCheckpoints()).map(({ size }) => size)).toEqual([3]);
-			expect(await reads.listLogEntries(0, 10)).toHaveLength(3);
+			expect((await reads.listCheckpoints()).map(({ size }) => size)).toEqual([4, 2]);
+			expect(await reads.listLogEntries(0, 10)).toHaveLength(4);
 		});
 	});
 });

@@ -45,6 +45,6 @@ export interface LogWrites {
 	growLog(growth: LogGrowth): Promise<boolean>;
 	/** Compare-and-swap: false, and nothing written, unless the checkpoint of this size is `expected`. */
 	swapCheckpoint(size: number, expected: Uint8Array, bytes: Uint8Array): Promise<boolean>;
-	/** Removes the checkpoints of sizes below `size`. Entries and tiles always stay. */
-	pruneCheckpoints(size: number): Promise<void>;
+	/** Removes the checkpoints of sizes below `size`, except the one of size `kept`. Entries and tiles always stay. */
+	pruneCheckpoints(size: number, kept: number): Promise<void>;
 }

@@ -239,8 +239,8 @@ class KyselyTransaction extends KyselyReads implements MetadataTransaction {
 		return log.swapCheckpoint(this.db, size, expected, bytes);
 	}
 
-	pruneCheckpoints(size: number): Promise<void> {
-		return log.pruneCheckpoints(this.db, size);
+	pruneCheckpoints(size: number, kept: number): Promise<void> {
+		return log.pruneCheckpoints(this.db, size, kept);
 	}
 }
 

@@ -90,8 +90,8 @@ export async function swapCheckpoint(
 	return result.numUpdatedRows === 1n;
 }
 
-export async function pruneCheckpoints(db: Database, size: number): Promise<void> {
-	await db.deleteFrom("log_checkpoints").where("size", "<", size).execute();
+export async function pruneCheckpoints(db: Database, size: number, kept: number): Promise<void> {
+	await db.deleteFrom("log_checkpoints").where("size", "<", size).where("size", "!=", kept).execute();
 }
 
 function checkpointOfRow({ size, content }: Selectable<LogCheckpointsTable>): StoredCheckpoint {
