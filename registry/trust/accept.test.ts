@@ -15,7 +15,7 @@ import {
 	withDocuments,
 } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
-import type { MetadataStore, VersionRecord } from "../ports/metadata-store.ts";
+import type { MetadataStore, MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { temporaryFolder } from "../testing/server.ts";
 import { StoreReader } from "../testing/store-reader.ts";
@@ -120,6 +120,22 @@ describe("what goes live", () => {
 		expect(Buffer.from((await reader.read(PUBLISHERS_TARGET))!)).toEqual(
 			Buffer.from(documents[PUBLISHERS_TARGET]),
 		);
+	});
+
+	test("with a log, nothing of what is published is looked through: publishers wait for as long as it takes", async () => {
+		const offered = { root: await rootTwo() };
+		const signing = { keyring: keyringOf(trust.online), now: NOW };
+		const looked: PropertyKey[] = [];
+		const watched = (tx: MetadataTransaction): MetadataTransaction =>
+			new Proxy(tx, {
+				get(target, property: keyof MetadataTransaction) {
+					if (/Names|Version/.test(property)) looked.push(property);
+					return (target[property] as (...args: unknown[]) => unknown).bind(target);
+				},
+			});
+		await metadata.transaction((tx) => acceptMetadata(watched(tx), offered, signing));
+		expect(looked).toEqual([]);
+		expect(await reader.read(PUBLISHERS_TARGET)).toBeDefined();
 	});
 
 	test("a root that takes a targets signer away goes live with targets that the others signed, not without", async () => {

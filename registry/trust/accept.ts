@@ -63,10 +63,12 @@ export async function acceptMetadata(
 	}
 	await demandSameLog(tx, logBefore);
 	await recordKeyChanges(tx, keysBefore, signing);
-	const newlyLogged = await recordUnloggedVersions(tx, signing);
 	const { bins } = signer.trust;
-	if (newlyLogged || before?.bit_length !== bins.bit_length)
-		await signer.rebuildBins(await everyTarget(tx, signer, signing.now));
+	const reshaped = before?.bit_length !== bins.bit_length;
+	// Once there is a log, publishing writes into it. To look through all that is published holds up publishers, so it is done
+	// for a registry that gets its log now, and where every bin is built anew, too.
+	const newlyLogged = (reshaped || logBefore === undefined) && (await recordUnloggedVersions(tx, signing));
+	if (newlyLogged || reshaped) await signer.rebuildBins(await everyTarget(tx, signer, signing.now));
 	else if (!sameKeys(before, bins)) await signer.resignBins();
 	await signer.signSnapshot();
 }
