@@ -4,6 +4,7 @@ export const HOST_ERRORS = {
 	HOST_LOCKED: { exit: 1, means: "another kfn is changing this host" },
 	HOST_LOCK_RELEASED: { exit: 70, means: "a lock was used after it had been given back" },
 	HOST_LOADER_MISSING: { exit: 1, means: "the loader's binary cannot be started" },
+	HOST_KERNEL_KEY_UNKNOWN: { exit: 1, means: "no enrolled certificate has the key id that was named" },
 	HOST_LOADER_ANSWER: { exit: 70, means: "the loader died, or its answer is not in the documented form" },
 	HOST_DISK_FULL: { exit: 1, means: "a file could not be written because the disk or a quota is full" },
 	HOST_NO_PERMISSION: { exit: 1, means: "the caller may not write below the root" },

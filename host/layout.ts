@@ -12,6 +12,8 @@ export interface Layout {
 	/** The pinned root (docs/formats/trust-state.md). */
 	readonly trustRoot: string;
 	readonly trustPolicy: string;
+	/** Certificates for the kernel (docs/formats/kernel-signatures.md). */
+	readonly kernelKeys: string;
 	/** A root that a package brought: what is pinned where the operator pinned none. */
 	readonly packagedRoot: string;
 	readonly trustSets: string;
@@ -58,6 +60,7 @@ export function layoutOf(root: string): Layout {
 		publishers: join(trust, "publishers.json"),
 		trustRoot: join(trust, "root.json"),
 		trustPolicy: join(trust, "policy.json"),
+		kernelKeys: join(trust, "kernel-keys"),
 		packagedRoot: join(root, "usr/share/kfn/root.json"),
 		trustSets: join(state, "tuf/sets"),
 		trustCurrent: join(state, "tuf/current"),

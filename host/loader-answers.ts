@@ -34,26 +34,35 @@ const loaded = {
 	vectors: open({ run: count }),
 };
 
+/** Files of before kernel-checked signatures lack it. `keyring`: where the kernel found the signer's key. */
+const verifiedBy = { keyring: orNull(text), verifiedReason: text };
+
 /** One function that the loader has verified and loaded. */
 export type LoadedFunction = ReturnType<typeof checkedFunction>;
-const checkedFunction = open(loaded);
+const checkedFunction = open(loaded, verifiedBy);
 
 /** One function of an applied plan: what was done for it, and how long the link call took. */
 export type AppliedFunction = ReturnType<typeof appliedFunction>;
-const appliedFunction = open({ ...loaded, step: oneOf("attach", "replace", "keep") }, { nanoseconds: count });
+const appliedFunction = open(
+	{ ...loaded, step: oneOf("attach", "replace", "keep") },
+	{ ...verifiedBy, nanoseconds: count },
+);
 
-const pin = open({
-	function: text,
-	scope: text,
-	link: orNull(open({ id: count, type: text, netnsInode: count, alive: flag })),
-	programs: listOf(
-		open(
-			{ name: text, id: count, kernelTag: text },
-			{ loadedAt: count, verifiedInsns: count, jitedBytes: count, runCount: count, runNanoseconds: count },
+const pin = open(
+	{
+		function: text,
+		scope: text,
+		link: orNull(open({ id: count, type: text, netnsInode: count, alive: flag })),
+		programs: listOf(
+			open(
+				{ name: text, id: count, kernelTag: text },
+				{ loadedAt: count, verifiedInsns: count, jitedBytes: count, runCount: count, runNanoseconds: count },
+			),
 		),
-	),
-	pinnedProgramId: orNull(count),
-});
+		pinnedProgramId: orNull(count),
+	},
+	{ keyring: orNull(text) },
+);
 
 /** One function's pins as the loader found them. */
 export type Pin = ReturnType<typeof pin>;
@@ -72,6 +81,15 @@ export const probeAnswer = open(
 	{ bpffs: have, kernelSignatures: have },
 );
 export type ProbeAnswer = ReturnType<typeof probeAnswer>;
+
+export const kernelKeysAnswer = open({
+	ok: oneOf(true),
+	kernelSignatures: have,
+	keyrings: mapOf(orNull(listOf(text))),
+	problem: orNull(text),
+});
+/** What the kernel's keyrings hold, by name, and what this host's certificates give it; null where one is not there. */
+export type KernelKeysAnswer = ReturnType<typeof kernelKeysAnswer>;
 
 const failed = open(
 	{ code: matching(/^LOAD_[A-Z0-9_]+$/, "a code of the loader"), message: text },

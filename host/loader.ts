@@ -12,6 +12,8 @@ import {
 	failureAnswer,
 	type InspectAnswer,
 	inspectAnswer,
+	type KernelKeysAnswer,
+	kernelKeysAnswer,
 	okAnswer,
 	type ProbeAnswer,
 	type ProveAnswer,
@@ -32,6 +34,8 @@ export interface Loader {
 	/** Takes the advisory lock on an open file; it then belongs to that open file. LOAD_LOCK_HELD where another has it. */
 	lock(fd: number): Promise<void>;
 	probe(): Promise<ProbeAnswer>;
+	/** The keys by which the kernel would check signatures, and whether it does. */
+	kernelKeys(): Promise<KernelKeysAnswer>;
 	/** Verifies, loads and tries everything in the plan without attaching. */
 	check(plan: Plan, mayStay?: readonly MayStay[]): Promise<CheckAnswer>;
 	/** Makes the kernel run exactly the plan; undoes its own steps on failure. The child keeps `lockFd` open. */
@@ -62,6 +66,7 @@ export function spawnLoader(path: string, root: string): Loader {
 	return {
 		lock: async (fd) => void (await ask(okAnswer, ["lock"], undefined, fd)),
 		probe: () => ask(probeAnswer, ["probe"]),
+		kernelKeys: () => ask(kernelKeysAnswer, ["kernel-keys"]),
 		check: (plan, mayStay) => ask(checkAnswer, ["check", "-", ...leaveArgs(mayStay)], serializePlan(plan)),
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
@@ -76,6 +81,7 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 	return {
 		lock: (fd) => faults.aroundAsync("loader lock", () => loader.lock(fd)),
 		probe: () => faults.aroundAsync("loader probe", () => loader.probe()),
+		kernelKeys: () => faults.aroundAsync("loader kernel-keys", () => loader.kernelKeys()),
 		check: (plan, mayStay) => faults.aroundAsync("loader check", () => loader.check(plan, mayStay)),
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),

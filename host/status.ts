@@ -1,7 +1,9 @@
 // What runs here and whether it is what should run (design §10). Takes no lock; refuses to call a host good that it could not look at.
 
 import type { Config } from "#bundle/config.ts";
+import { programDigests } from "#bundle/instructions.ts";
 import { SigningError } from "#signing/errors.ts";
+import { parseKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { type Drift, driftOf, isRunning, type Views } from "./drift.ts";
@@ -15,7 +17,7 @@ import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
-import { openStored } from "./store.ts";
+import { hasKernelSignatures, openStored } from "./store.ts";
 import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
 
 export interface StatusProgram {
@@ -48,6 +50,12 @@ export interface StatusFunction {
 	readonly set: Config | null;
 	/** Who checked the bytes that run; null before the loader did. */
 	readonly verified: "kernel" | "loader" | null;
+	/** The keyring by a key of which the kernel checked the running program; null where it did not. */
+	readonly keyring: string | null;
+	/** What was checked, or why it was not the kernel that did. */
+	readonly verifiedReason: string | null;
+	/** Whether the stored bundle carries signatures for the kernel. */
+	readonly kernelSigned: boolean;
 	/** Null where the kernel could not be looked at. */
 	readonly running: boolean | null;
 	readonly programs: readonly StatusProgram[];
@@ -163,11 +171,35 @@ function statusFunction(host: Host, views: Views, entry: PlanFunction): StatusFu
 		config: entry.config,
 		configDigest: entry.configDigest,
 		set: setParameters(host, entry) ?? null,
-		verified: applied?.verified ?? null,
+		...verifiedOf(applied, pin, views.kernel !== undefined),
+		kernelSigned: hasKernelSignatures(host, entry.bundle.sha256),
 		running: isRunning(views, entry),
 		programs: programsOf(applied, pin),
 		offload: null,
 	};
+}
+
+/**
+ * Who checked the bytes that run now. What was said when they were applied is not enough: after a reboot another program of the
+ * same bytes may run, which the kernel did not check. Its mark is in the pins.
+ */
+function verifiedOf(
+	applied: Applied["functions"][number] | undefined,
+	pin: Pin | undefined,
+	isSeen: boolean,
+): Pick<StatusFunction, "verified" | "keyring" | "verifiedReason"> {
+	const keyring = pin?.keyring ?? null;
+	const said = applied?.verifiedReason ?? null;
+	if (keyring !== null) {
+		const reason = `the kernel checked the signature with a key of ${keyring} when it was loaded`;
+		return { verified: "kernel", keyring, verifiedReason: applied?.keyring === keyring ? said : reason };
+	}
+	if (applied?.verified !== "kernel")
+		return { verified: applied?.verified ?? null, keyring, verifiedReason: said };
+	const verifiedReason = isSeen
+		? "what runs now was loaded without a check by the kernel"
+		: "the kernel checked it when it was applied, and what runs now cannot be seen";
+	return { verified: isSeen ? "loader" : null, keyring, verifiedReason };
 }
 
 /** Programs as they are in the kernel, in the order that the loader gave when it loaded them. */
@@ -206,9 +238,11 @@ async function faultsOf(host: Host, plan: Plan): Promise<Pick<Views, "storeFault
 		const { name, sha256, manifestSha256 } = entry.bundle;
 		let into = storeFaults;
 		try {
-			const { manifestBytes, signatureBytes } = openStored(host, sha256, manifestSha256);
+			const stored = openStored(host, sha256, manifestSha256);
+			const { manifest, manifestBytes, signatureBytes } = stored;
 			into = trustFaults;
 			await verifyManifest(manifestBytes, signatureBytes, publisherFor(publishersInForce(host), name));
+			parseKernelSignatures(stored.kernelSignatureBytes, programDigests(manifest));
 		} catch (error) {
 			if (!(error instanceof HostError) && !(error instanceof SigningError)) throw error;
 			into.set(keyOf(entry), error.message);

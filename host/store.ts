@@ -73,13 +73,14 @@ export function openStored(host: Host, entrySha256: string, manifestSha256: stri
 	for (const file of manifest.files) readNamed(folder, file);
 	const named = [MANIFEST, SIGNATURES, KERNEL_SIGNATURES, ...manifest.files.map((file) => file.path)];
 	refuseExtra(folder, new Set(named));
-	const hasKernelSignatures = statOf(join(folder, KERNEL_SIGNATURES)) !== undefined;
 	return {
 		sha256: entrySha256,
 		manifest,
 		manifestBytes,
 		signatureBytes: readStored(folder, SIGNATURES),
-		kernelSignatureBytes: hasKernelSignatures ? readStored(folder, KERNEL_SIGNATURES) : undefined,
+		kernelSignatureBytes: hasKernelSignatures(host, entrySha256)
+			? readStored(folder, KERNEL_SIGNATURES)
+			: undefined,
 	};
 }
 
@@ -99,6 +100,10 @@ function readNamed(folder: string, file: FileRecord): Uint8Array {
 	const bytes = readStored(folder, file.path, file.size);
 	if (sha256(bytes) !== file.sha256) throw damaged(folder, file.path, "does not have the manifest's sha256");
 	return bytes;
+}
+
+export function hasKernelSignatures(host: Host, entrySha256: string): boolean {
+	return statOf(join(host.layout.storeEntry(entrySha256), KERNEL_SIGNATURES)) !== undefined;
 }
 
 /** The manifest that the plan names, without a look at any other file; undefined where it is not there as it was. */

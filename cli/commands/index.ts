@@ -14,7 +14,10 @@ import { Hold } from "./hold.ts";
 import { Import } from "./import.ts";
 import { Inspect } from "./inspect.ts";
 import { Install } from "./install.ts";
+import { KernelKeyEnroll } from "./kernel-key/enroll.ts";
 import { KernelKeyGenerate } from "./kernel-key/generate.ts";
+import { KernelKeyRemove } from "./kernel-key/remove.ts";
+import { KernelKeyStatus } from "./kernel-key/status.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
@@ -75,7 +78,10 @@ export const COMMANDS = {
 	import: Import,
 	inspect: Inspect,
 	install: Install,
+	"kernel-key:enroll": KernelKeyEnroll,
 	"kernel-key:generate": KernelKeyGenerate,
+	"kernel-key:remove": KernelKeyRemove,
+	"kernel-key:status": KernelKeyStatus,
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,

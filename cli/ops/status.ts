@@ -20,6 +20,10 @@ export async function status(context: Context): Promise<Output> {
 		// Where nobody knows the defaults, every value is worth showing.
 		formatConfigWords(f.set ?? f.config).join(" "),
 	]);
+	// Without signatures for the kernel, nobody expects it to have checked any.
+	const unchecked = document.functions
+		.filter((f) => f.kernelSigned && f.verified === "loader")
+		.map((f) => `${f.function} in ${f.scope} is not verified by the kernel: ${f.verifiedReason}`);
 	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
 	const unseen =
 		document.unseen === null ? [] : [`cannot look: ${document.unseen.message} [${document.unseen.code}]`];
@@ -27,7 +31,7 @@ export async function status(context: Context): Promise<Output> {
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
 	return {
 		json: document,
-		text: [head, ...table, ...unseen, ...drift, trustText(document.trust)].join("\n"),
+		text: [head, ...table, ...unchecked, ...unseen, ...drift, trustText(document.trust)].join("\n"),
 	};
 }
 

@@ -5,6 +5,7 @@
  * and never loads what is not proved: where the caller allows for it, a function that fails stays as it is.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
@@ -82,7 +83,20 @@ static int same_program(int fd, const struct loaded *loaded, bool *same)
 	return err ? fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned program cannot be inspected") : 0;
 }
 
-/* A function whose link is alive in its namespace: keep or replace. */
+/* What runs was checked when it was loaded: the look just taken, with another program, says nothing of it. */
+static void keep(struct step *step)
+{
+	struct kernel_check *check = &step->checked.loaded.check;
+
+	step->kind = STEP_KEEP;
+	if (!*step->pin.keyring)
+		return;
+	check->keyring = step->pin.keyring;
+	snprintf(check->reason, sizeof(check->reason), "the kernel checked the signature with a key of %s when it was loaded",
+		 check->keyring);
+}
+
+/* A function whose link is alive in its namespace: keep or replace. What the kernel can check replaces the same unchecked. */
 static int decide_linked(struct step *step)
 {
 	bool same;
@@ -94,7 +108,9 @@ static int decide_linked(struct step *step)
 			    step->pin.link_prog_id);
 	if (same_program(step->old_fd, &step->checked.loaded, &same))
 		return -1;
-	step->kind = same ? STEP_KEEP : STEP_REPLACE;
+	step->kind = STEP_REPLACE;
+	if (same && (*step->pin.keyring || !step->checked.loaded.check.keyring))
+		keep(step);
 	return 0;
 }
 

@@ -4,9 +4,11 @@
  * and vectors, and the keys. One command for every initramfs maker, so that they cannot drift apart. Refuses a bundle that would be
  * refused at boot, and everything but the root namespace's functions: there is no other namespace that early.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "kfn-load.h"
@@ -78,6 +80,22 @@ static int host_file(struct copy *copy, const char *path)
 	return file_read(full, MAX_TRUST, &bytes) ?: put(copy, path, &bytes, 0644);
 }
 
+static int certificates_copy(struct copy *copy)
+{
+	int count, i, err = 0;
+	struct dirent **names = NULL;
+	char path[PATH_MAX];
+
+	count = certificates_list(&names);
+	for (i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "/" HOST_CERTIFICATES "/%s", names[i]->d_name);
+		err = err ?: host_file(copy, path);
+		free(names[i]);
+	}
+	free(names);
+	return err;
+}
+
 static int stored(struct copy *copy, const struct function_spec *spec, const char *path, const struct buf *bytes)
 {
 	char full[PATH_MAX];
@@ -97,7 +115,7 @@ static int listed(struct copy *copy, const struct function_spec *spec, const str
 /* Every variant's object: the initramfs may be for another kernel than the one that runs now. */
 static int function_copy(struct copy *copy, const struct function_spec *spec)
 {
-	struct buf manifest_bytes __buf = { 0 }, signatures __buf = { 0 };
+	struct buf manifest_bytes __buf = { 0 }, signatures __buf = { 0 }, for_kernel __buf = { 0 };
 	int store __close = store_open(spec->sha256);
 	json_t *root __json = NULL, *path;
 	struct manifest manifest = { 0 };
@@ -108,7 +126,9 @@ static int function_copy(struct copy *copy, const struct function_spec *spec)
 	root = manifest.root;
 	if (store_read(store, "kfn.json", MAX_MANIFEST, &manifest_bytes) ||
 	    store_read(store, "kfn.sig.json", MAX_SIGNATURES, &signatures) ||
-	    stored(copy, spec, "kfn.json", &manifest_bytes) || stored(copy, spec, "kfn.sig.json", &signatures))
+	    kernel_signature_file(store, &for_kernel) ||
+	    stored(copy, spec, "kfn.json", &manifest_bytes) || stored(copy, spec, "kfn.sig.json", &signatures) ||
+	    (for_kernel.data && stored(copy, spec, "kfn.kernel-sig.json", &for_kernel)))
 		return -1;
 	for (i = 0; i < json_array_size(manifest.variants); i++) {
 		struct variant variant;
@@ -191,7 +211,7 @@ int cmd_boot_copy(const char *folder, const char *release)
 	if (generation < 0)
 		return -1;
 	if (generation && (binary_copy(&copy) || host_file(&copy, "/etc/kfn/off") ||
-			   host_file(&copy, "/etc/kfn/trust/publishers.json") ||
+			   host_file(&copy, "/etc/kfn/trust/publishers.json") || certificates_copy(&copy) ||
 			   host_file(&copy, "/var/lib/kfn/tuf/current/publishers.json") || generation_copy(&copy, generation)))
 		return -1;
 	if (note(release, generation))

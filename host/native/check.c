@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function of a plan from the store to loaded and proved, in the order of trust. Attaches nothing. */
+#include <stdio.h>
 #include <string.h>
 #include <bpf/libbpf.h>
 #include "kfn-load.h"
@@ -38,23 +39,48 @@ static int vectors_check(int store, struct checked *out)
 	return fault("vectors");
 }
 
+/* The signature is of the defaults; why there is none to use goes into the answer. */
+static const struct kernel_signature *usable(const struct kernel_signature *signature, const struct variant *variant,
+					     bool defaults, const char **why)
+{
+	if (!variant->program.insns_digest)
+		*why = "relocations change the program when it is loaded: nobody can sign it for the kernel";
+	else if (!signature->len)
+		*why = "the bundle carries no signature for the kernel";
+	else if (!defaults)
+		*why = "parameters are not at their defaults, and the signature for the kernel is of the defaults";
+	else
+		return signature;
+	return NULL;
+}
+
 static int function_prove(const struct function_spec *spec, struct checked *out)
 {
 	int store __close = store_open(spec->sha256);
 	struct buf object __buf = { 0 };
+	struct kernel_signature signature;
+	const char *why = "";
+	bool defaults;
 
 	if (store < 0 || manifest_open(spec, store, &out->manifest) || variant_choose(&out->manifest, &out->variant) ||
 	    manifest_file(&out->manifest, store, out->variant.object, &object) ||
-	    object_load(&object, &out->manifest, &out->variant, NULL, &out->loaded) || fault("loaded"))
+	    kernel_signature_read(store, out->variant.program.insns_digest, &signature))
+		return -1;
+	defaults = config_is_default(&out->manifest, spec->config);
+	if (object_load_signed(&object, &out->manifest, &out->variant, usable(&signature, &out->variant, defaults, &why),
+			       &out->loaded) || fault("loaded"))
 		return -1;
 	/* Vectors say what the function does with its defaults; other values change nothing but immediates. */
 	if (vectors_check(store, out))
 		return -1;
-	if (config_is_default(&out->manifest, spec->config))
-		return 0;
-	bpf_object__close(out->loaded.object);
-	out->loaded = (struct loaded){ 0 };
-	return object_load(&object, &out->manifest, &out->variant, spec->config, &out->loaded);
+	if (!defaults) {
+		loaded_close(&out->loaded);
+		if (object_load(&object, &out->manifest, &out->variant, spec->config, &out->loaded))
+			return -1;
+	}
+	if (*why)
+		snprintf(out->loaded.check.reason, sizeof(out->loaded.check.reason), "%s", why);
+	return 0;
 }
 
 int function_check(const struct function_spec *spec, struct checked *out)
@@ -70,10 +96,11 @@ json_t *checked_json(const struct function_spec *spec, const struct checked *che
 {
 	const struct program_spec *program = &checked->variant.program;
 
-	return json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:[{s:s, s:s, s:I, s:s?, s:o, s:I}], s:{s:I}}",
+	return json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:s?, s:s, s:[{s:s, s:s, s:I, s:s?, s:o, s:I}], s:{s:I}}",
 			 "function", spec->function, "abi", (json_int_t)spec->abi, "scope", spec->scope,
 			 "bundle", "name", spec->bundle, "version", spec->version, "sha256", spec->sha256,
-			 "tag", spec->tag, "variant", checked->variant.name, "verified", "loader",
+			 "tag", spec->tag, "variant", checked->variant.name, "verified", checked->loaded.check.keyring ? "kernel" : "loader",
+			 "keyring", checked->loaded.check.keyring, "verifiedReason", checked->loaded.check.reason,
 			 "programs", "name", program->name, "section", program->section,
 			 "insns", (json_int_t)program->insns, "insnsDigest", program->insns_digest,
 			 "kernelTag", hex_json(checked->loaded.tag, KERNEL_TAG_SIZE),
@@ -83,7 +110,7 @@ json_t *checked_json(const struct function_spec *spec, const struct checked *che
 
 void checked_free(struct checked *checked)
 {
-	bpf_object__close(checked->loaded.object);
+	loaded_close(&checked->loaded);
 	json_decref(checked->manifest.root);
 	memset(checked, 0, sizeof(*checked));
 }

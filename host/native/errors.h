@@ -22,6 +22,8 @@
 	X(LOAD_SIGNATURE_INVALID, 3, "a signature does not fit the manifest's bytes") \
 	X(LOAD_SIGNATURE_REPEATED, 3, "a key signs more than once") \
 	X(LOAD_SIGNATURE_THRESHOLD, 3, "fewer keys signed than the publisher's threshold demands") \
+	X(LOAD_KERNEL_SIGNATURE_MALFORMED, 3, "the file of signatures for the kernel does not follow its format") \
+	X(LOAD_KERNEL_SIGNATURE_REJECTED, 3, "the kernel has the signer's key, and the signature is not of the program's instructions") \
 	X(LOAD_FILE_DIGEST, 3, "a stored file's size or digest is not the manifest's") \
 	X(LOAD_TAG_MISMATCH, 3, "the tag is not the hash of the manifest's source files") \
 	X(LOAD_OBJECT_INVALID, 1, "the object is not a BPF object that agrees with its manifest") \

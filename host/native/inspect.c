@@ -57,9 +57,10 @@ static json_t *pin_json(const struct pin *pin, json_t *programs)
 	if (pin->link_fd >= 0)
 		link = json_pack("{s:I, s:s, s:I, s:b}", "id", (json_int_t)pin->link_id, "type", "netns",
 				 "netnsInode", (json_int_t)pin->netns_inode, "alive", pin->netns_inode != 0);
-	return json_pack("{s:s, s:s, s:o, s:O, s:o}", "function", pin->function, "scope", pin->scope, "link", link,
+	return json_pack("{s:s, s:s, s:o, s:O, s:o, s:s?}", "function", pin->function, "scope", pin->scope, "link", link,
 			 "programs", programs, "pinnedProgramId",
-			 pin->prog_fd < 0 ? json_null() : json_integer(pin->prog_id));
+			 pin->prog_fd < 0 ? json_null() : json_integer(pin->prog_id),
+			 "keyring", *pin->keyring ? pin->keyring : NULL);
 }
 
 static bool ours(const struct pin *pins, size_t count, uint64_t inode, uint32_t id)

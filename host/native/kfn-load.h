@@ -19,6 +19,8 @@
 #define MAX_FUNCTIONS	4096
 #define MAX_KEYS	64
 #define MAX_VECTORS	4096
+#define MAX_PKCS7	1024
+#define MAX_KEYID	64			/* subjectKeyIdentifier */
 #define MAX_PACKET	16384
 #define MAX_SCOPE	255			/* encoded: a file name of bpffs */
 #define DIGEST_LEN	64			/* sha256 in lowercase hex */
@@ -140,6 +142,8 @@ int kernel_compare(struct kernel_version a, struct kernel_version b);
 int kernel_range(const char *range, bool *fits);	/* -1 without fail(): not a range */
 struct probe probe_feature(const char *feature);
 int variant_choose(const struct manifest *manifest, struct variant *out);
+struct probe probe_signatures(void);
+json_t *probe_json(struct probe probe);
 int cmd_probe(void);
 
 /* config.c: parameters as immediates in the instructions */
@@ -147,16 +151,60 @@ struct bpf_program;
 bool config_is_default(const struct manifest *manifest, json_t *config);
 int config_apply(const struct manifest *manifest, json_t *config, struct bpf_program *program);	/* NULL: the defaults */
 
+/* kernel-signature.c: what the kernel itself can check */
+struct kernel_signature {
+	size_t len;					/* 0: there is none */
+	unsigned char pkcs7[MAX_PKCS7];
+	char keyid[2 * MAX_KEYID + 1];
+};
+int kernel_signature_file(int store, struct buf *out);	/* data NULL: the bundle has none */
+int kernel_signature_read(int store, const char *insns_digest, struct kernel_signature *out);
+
+/* keyring.c */
+#define SYSTEM_KEYRINGS 3
+#define HOST_KEYRING "kernel-keys"
+#define HOST_CERTIFICATES "etc/kfn/trust/kernel-keys"
+struct system_keyring {
+	const char *name;
+	int32_t id;					/* what BPF_PROG_LOAD calls it: include/linux/verification.h */
+};
+extern const struct system_keyring system_keyrings[SYSTEM_KEYRINGS];
+struct host_keyring {
+	bool asked;
+	int32_t serial;
+	size_t keys;
+	char problem[200];				/* the last certificate that could not be used, and why */
+};
+struct dirent;
+int certificates_list(struct dirent ***names);
+const struct host_keyring *host_keyring(void);		/* made once a run */
+int cmd_kernel_keys(void);
+
+/* signed-load.c */
+union bpf_attr;
+struct kernel_check {
+	const char *keyring;				/* NULL: not checked by the kernel, and the reason says why */
+	char reason[400];
+};
+int signed_prog_load(const union bpf_attr *attr, const void *signature, uint32_t size, int32_t keyring);
+int signed_load(const struct bpf_program *program, const char *license, const struct kernel_signature *signature,
+		struct kernel_check *check, int *fd);	/* fd -1 and no failure: it must be loaded without the signature */
+
 /* object.c */
 struct bpf_object;
 struct loaded {
 	struct bpf_object *object;
-	int prog_fd;					/* borrowed from object */
+	int prog_fd;					/* borrowed from object, unless it is signed_fd */
+	int signed_fd;					/* 0 or less: none */
+	struct kernel_check check;
 	unsigned char tag[KERNEL_TAG_SIZE];
 	uint32_t id, verified_insns;
 };
 int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
 		json_t *config, struct loaded *out);	/* config NULL: the defaults */
+int object_load_signed(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
+		       const struct kernel_signature *signature, struct loaded *out);	/* with its defaults */
+void loaded_close(struct loaded *loaded);
 void silence_libbpf(void);
 
 /* vectors.c */
@@ -189,12 +237,13 @@ int netns_attached(const struct netns *netns, uint32_t *prog_id);	/* 0: nothing 
 bool netns_exists(const char *scope);
 uint64_t netns_root_inode(void);
 
-/* pin.c: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new} */
+/* pin.c: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new,verified} */
 struct pin {
 	char function[65], scope[MAX_SCOPE + 1];
 	int link_fd, prog_fd, new_fd;			/* -1: no such pin */
 	uint32_t link_id, link_prog_id, netns_inode;	/* netns_inode 0: the link is dead */
 	uint32_t prog_id, new_id;
+	char keyring[32];				/* of the key by which the kernel checked the link's program; "": it did not */
 };
 bool scope_encode(const char *scope, char out[MAX_SCOPE + 1]);
 bool bpffs_mounted(void);
@@ -206,6 +255,7 @@ int pin_dir_make(const struct pin *pin);
 int pin_put(const struct pin *pin, int fd, const char *leaf);
 int pin_rename(const struct pin *pin, const char *from, const char *to);
 int pin_unlink(const struct pin *pin, const char *leaf);
+int pin_mark(const struct pin *pin, uint32_t prog_id, const char *keyring);	/* keyring NULL: not checked by the kernel */
 int pin_dir_drop(const struct pin *pin);
 void pin_close(struct pin *pin);
 

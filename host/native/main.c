@@ -11,7 +11,7 @@
 
 static int usage(const char *problem)
 {
-	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | check PLAN [--leave FUNCTION SCOPE]… | "
+	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | kernel-keys | check PLAN [--leave FUNCTION SCOPE]… | "
 		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
 		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE]", "%s", problem);
 }
@@ -81,6 +81,8 @@ static int command(const char *name, int argc, char **argv)
 		return cmd_lock();
 	if (!strcmp(name, "probe") && !argc)
 		return cmd_probe();
+	if (!strcmp(name, "kernel-keys") && !argc)
+		return cmd_kernel_keys();
 #ifdef KFN_FAULTS
 	if (!strcmp(name, "faults") && !argc)
 		return answer(faults_json());

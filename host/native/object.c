@@ -43,7 +43,7 @@ static int object_fail(enum load_code code, const char *text)
 
 /* What libbpf does not tell: the note, and whether relocations touch the program. */
 struct scan {
-	const char *note;
+	const char *note, *license;
 	size_t note_len, relocations;
 	size_t section;				/* index of the program's section */
 	uint64_t start, size;			/* the program inside it, bytes */
@@ -124,6 +124,9 @@ static const char *scan_elf(Elf *elf, const struct program_spec *spec, struct sc
 			}
 			if (pass == 0 && !strcmp(name, ".note.kfn") && (at.sh_type != SHT_NOTE || scan_note(data, out)))
 				return "its .note.kfn is malformed or repeated";
+			if (pass == 0 && !strcmp(name, "license") && data->d_buf &&
+			    memchr(data->d_buf, 0, data->d_size < 64 ? data->d_size : 64))
+				out->license = data->d_buf;
 			if (pass == 1 && at.sh_type == SHT_SYMTAB &&
 			    scan_symbols(elf, &at, elf_getdata(section, NULL), spec, out))
 				return "the program is not one function in its section";
@@ -260,7 +263,26 @@ static int load_fail(int err, char *log)
 	return -1;
 }
 
-static int program_load(struct bpf_program *program, const struct program_spec *spec, char *log, struct loaded *out)
+/* Under the signature where there is one and the kernel checks it; else as libbpf does it. */
+static int kernel_load(struct bpf_program *program, const char *license, const struct kernel_signature *signature, char *log,
+		       struct loaded *out)
+{
+	int err;
+
+	if (signature && signed_load(program, license, signature, &out->check, &out->signed_fd))
+		return -1;
+	out->prog_fd = out->signed_fd;
+	if (out->prog_fd > 0)
+		return 0;
+	err = bpf_object__load(out->object);
+	if (err)
+		return load_fail(-err, log);
+	out->prog_fd = bpf_program__fd(program);
+	return 0;
+}
+
+static int program_load(struct bpf_program *program, const struct program_spec *spec, const char *license,
+			const struct kernel_signature *signature, char *log, struct loaded *out)
 {
 	struct bpf_prog_info info = { 0 };
 	char digest[DIGEST_LEN + 1];
@@ -268,10 +290,8 @@ static int program_load(struct bpf_program *program, const struct program_spec *
 	int err;
 
 	insns_digest(program, digest);
-	err = bpf_object__load(out->object);
-	if (err)
-		return load_fail(-err, log);
-	out->prog_fd = bpf_program__fd(program);
+	if (kernel_load(program, license, signature, log, out))
+		return -1;
 	err = bpf_obj_get_info_by_fd(out->prog_fd, &info, &len);
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "the loaded program cannot be inspected");
@@ -282,8 +302,8 @@ static int program_load(struct bpf_program *program, const struct program_spec *
 	return insns_check(spec->insns_digest ? digest : NULL, program) ?: tag_check(program, out);
 }
 
-int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
-		json_t *config, struct loaded *out)
+static int load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant, json_t *config,
+		const struct kernel_signature *signature, struct loaded *out)
 {
 	struct scan scan = { 0 };
 	struct bpf_program *program = NULL;
@@ -303,7 +323,27 @@ int object_load(const struct buf *bytes, const struct manifest *manifest, const 
 		err = object_fail(LOAD_OBJECT_INVALID, "libbpf cannot open it");
 	else
 		err = program_check(out->object, variant, &scan, &program) ?: config_apply(manifest, config, program) ?:
-		      program_load(program, &variant->program, log, out);
+		      program_load(program, &variant->program, scan.license ?: "", signature, log, out);
 	free(log);
 	return err;
+}
+
+int object_load(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
+		json_t *config, struct loaded *out)
+{
+	return load(bytes, manifest, variant, config, NULL, out);
+}
+
+int object_load_signed(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
+		       const struct kernel_signature *signature, struct loaded *out)
+{
+	return load(bytes, manifest, variant, NULL, signature, out);
+}
+
+void loaded_close(struct loaded *loaded)
+{
+	if (loaded->signed_fd > 0)
+		close(loaded->signed_fd);
+	bpf_object__close(loaded->object);
+	*loaded = (struct loaded){ 0 };
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pins: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new}. `prog` is pinned before its link and `prog-new`
+ * Pins: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new,verified}. `prog` is pinned before its link and `prog-new`
  * before the link turns to it, so after a kill at any point the link's program is one of the two, or there is no link.
- * Touches nothing outside that folder.
+ * `verified` is a symbolic link to "<program id> <keyring>": it counts for that program only. Touches nothing outside that folder.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "kfn-load.h"
 
 #define PINS "sys/fs/bpf/kfn"
+#define MARK "verified"
 
 /* bpffs refuses dots in names (kernel/bpf/inode.c, bpf_lookup), so all but [A-Za-z0-9:_-] becomes %XX. */
 bool scope_encode(const char *scope, char out[MAX_SCOPE + 1])
@@ -122,6 +123,31 @@ static int link_look(struct pin *pin)
 	return 0;
 }
 
+/* What an earlier run wrote of another program says nothing of this one. */
+static void mark_look(struct pin *pin)
+{
+	char path[PATH_MAX], text[64];
+	unsigned int id;
+	ssize_t len;
+
+	pin_path(pin, MARK, path);
+	len = readlink(path, text, sizeof(text) - 1);
+	text[len < 0 ? 0 : len] = 0;
+	if (sscanf(text, "%u %31[a-z_.-]", &id, pin->keyring) != 2 || pin->link_fd < 0 || id != pin->link_prog_id)
+		*pin->keyring = 0;
+}
+
+int pin_mark(const struct pin *pin, uint32_t id, const char *keyring)
+{
+	char path[PATH_MAX], text[64];
+
+	pin_path(pin, MARK, path);
+	snprintf(text, sizeof(text), "%u %s", id, keyring);
+	if (pin_unlink(pin, MARK))
+		return -1;
+	return keyring && symlink(text, path) ? fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be made", path) : 0;
+}
+
 int pin_open(const char *function, const char *scope, struct pin *out)
 {
 	*out = (struct pin){ .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
@@ -133,6 +159,7 @@ int pin_open(const char *function, const char *scope, struct pin *out)
 		pin_close(out);
 		return -1;
 	}
+	mark_look(out);
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <bpf/bpf.h>
 #include "kfn-load.h"
@@ -132,26 +131,19 @@ static struct probe probe_netns_link(void)
 }
 
 /*
- * Linux 6.18 takes a signature in BPF_PROG_LOAD, if built with CONFIG_SYSTEM_DATA_VERIFICATION. The attr is newer than
- * libbpf 1.1's linux/bpf.h; a one-byte signature is refused by every kernel that looks at it.
+ * Linux 6.18 takes a signature in BPF_PROG_LOAD, if built with CONFIG_SYSTEM_DATA_VERIFICATION. A one-byte signature is
+ * refused by every kernel that looks at it.
  */
-static struct probe probe_signatures(void)
+struct probe probe_signatures(void)
 {
-	union {
-		union bpf_attr attr;
-		unsigned char bytes[168];
-	} load = { 0 };
-	uint64_t signature = (uintptr_t)"?";
-	uint32_t size = 1;
-	int fd __close = -1;
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (uintptr_t)nothing,
+		.insn_cnt = sizeof(nothing) / sizeof(nothing[0]),
+		.license = (uintptr_t)"GPL",
+	};
+	int fd __close = signed_prog_load(&attr, "?", 1, 0);
 
-	load.attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-	load.attr.insns = (uintptr_t)nothing;
-	load.attr.insn_cnt = sizeof(nothing) / sizeof(nothing[0]);
-	load.attr.license = (uintptr_t)"GPL";
-	memcpy(load.bytes + 152, &signature, sizeof(signature));
-	memcpy(load.bytes + 160, &size, sizeof(size));
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load.bytes));
 	if (fd >= 0)
 		return probed(HAVE_UNKNOWN, 0, "the kernel accepted a signature that is none");
 	switch (errno) {
@@ -232,7 +224,7 @@ int variant_choose(const struct manifest *manifest, struct variant *out)
 	return -1;
 }
 
-static json_t *probe_json(struct probe probe)
+json_t *probe_json(struct probe probe)
 {
 	static const char * const words[] = { [HAVE_NO] = "no", [HAVE_YES] = "yes", [HAVE_UNKNOWN] = "unknown" };
 

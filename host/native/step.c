@@ -18,7 +18,7 @@ static uint64_t now(void)
 
 static int leaves_unlink(const struct pin *pin)
 {
-	return pin_unlink(pin, "link") ?: pin_unlink(pin, "prog") ?: pin_unlink(pin, "prog-new");
+	return pin_unlink(pin, "link") ?: pin_unlink(pin, "prog") ?: pin_unlink(pin, "prog-new") ?: pin_mark(pin, 0, NULL);
 }
 
 /* The hook is free when this returns: BPF_LINK_DETACH waits, unlinking the pin of a link does not. */
@@ -109,13 +109,24 @@ unpin:
 	return -1;
 }
 
+/* After the link has turned: whoever is killed between claims too little. */
+static int mark_new(const struct step *step)
+{
+	return pin_mark(&step->pin, step->checked.loaded.id, step->checked.loaded.check.keyring);
+}
+
+static int mark_old(const struct step *step)
+{
+	return pin_mark(&step->pin, step->pin.link_prog_id, *step->pin.keyring ? step->pin.keyring : NULL);
+}
+
 int step_do(struct step *step)
 {
 	switch (step->kind) {
 	case STEP_REPLACE:
-		return swap(step, step->old_fd, step->checked.loaded.prog_fd);
+		return swap(step, step->old_fd, step->checked.loaded.prog_fd) ?: mark_new(step);
 	case STEP_ATTACH:
-		return attach(step, step->checked.loaded.prog_fd);
+		return attach(step, step->checked.loaded.prog_fd) ?: mark_new(step);
 	case STEP_FREE: case STEP_DETACH:
 		return take_off(step);
 	default:
@@ -127,7 +138,7 @@ int step_undo(struct step *step)
 {
 	switch (step->kind) {
 	case STEP_REPLACE:
-		return swap(step, step->checked.loaded.prog_fd, step->old_fd);
+		return swap(step, step->checked.loaded.prog_fd, step->old_fd) ?: mark_old(step);
 	case STEP_ATTACH:
 		return take_off(step);
 	default:
@@ -135,7 +146,7 @@ int step_undo(struct step *step)
 			return 0;
 		if (step->old_fd < 0 || step->netns.inode != step->pin.netns_inode)
 			return fail(LOAD_NETNS_GONE, NULL, "its program or its namespace cannot be reached by name");
-		return attach(step, step->old_fd);
+		return attach(step, step->old_fd) ?: mark_old(step);
 	}
 }
 

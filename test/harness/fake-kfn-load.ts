@@ -139,6 +139,12 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 	return {
 		lock,
 		probe: async () => ({ ok: true, kernel: "0.0.0-fake", features: {} }),
+		kernelKeys: async () => ({
+			ok: true,
+			kernelSignatures: { have: "no", reason: "a fake kernel checks none" },
+			keyrings: {},
+			problem: null,
+		}),
 		check: async (plan, mayStay) => {
 			const { loaded, left } = await loadAll(kernel, plan, mayStay);
 			return {
@@ -219,6 +225,8 @@ async function load(root: string, entry: PlanFunction): Promise<CheckAnswer["fun
 		tag: manifest.tag.value,
 		variant: variant.name,
 		verified: "loader",
+		keyring: null,
+		verifiedReason: "the bundle carries no signature for the kernel",
 		programs: variant.programs.map(({ name, section, insns, insnsDigest }) => ({
 			...{ name, section, insns, insnsDigest, verifiedInsns: insns },
 			// Linux 6.18 and later: the first 8 bytes of the sha256 of the instructions.
@@ -447,6 +455,7 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 		return { ok: true };
 	}
 	if (command === "probe") return loader.probe();
+	if (command === "kernel-keys") return loader.kernelKeys();
 	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
 	const plan = parsePlan(readFileSync(0));
 	// PLAN [--leave FUNCTION SCOPE]…

@@ -36,6 +36,9 @@ const schema = JSON.parse(readFileSync(join(FORMATS, "cli.schema.json"), "utf8")
 const ajv = new Ajv2020({ allowUnionTypes: true });
 ajv.addSchema(schema, "cli");
 
+/** Stands for the key id of the certificate that was enrolled. */
+const ENROLLED = "<enrolled>";
+
 function shapeOf(id: string): ValidateFunction {
 	const found = ajv.getSchema(`cli#/$defs/${id}`);
 	if (found === undefined) throw new Error(`the schema has no ${id}`);
@@ -85,6 +88,10 @@ function commandLines(world: HostWorld): string[][] {
 		["sign", "again.kfn", "--key", "publisher.key"],
 		["kernel-key:generate", "--out", "kernel.key"],
 		["sign", "again.kfn", "--kernel", "kernel.key"],
+		["kernel-key:enroll", "kernel.key.der"],
+		["kernel-key:status", "kernel.key.der"],
+		["kernel-key:status"],
+		["kernel-key:remove", ENROLLED],
 		["inspect", "again.kfn"],
 		["trust:add", "flow-*", "--key", "publisher.key.pub"],
 		["trust:list"],
@@ -158,9 +165,15 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	const functions = [{ bundle: "flow-dissector", version: "1.0.1", scope: world.scope }];
 	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
 	const seen = new Set<string>(["registry:serve"]);
+	let enrolled = "";
 	for (const [id, ...args] of commandLines(world)) {
-		const { stdout, code } = await world.kfn(...id!.split(":"), ...args, "--json");
-		const document = JSON.parse(stdout) as { id?: string };
+		const { stdout, code } = await world.kfn(
+			...id!.split(":"),
+			...args.map((arg) => (arg === ENROLLED ? enrolled : arg)),
+			"--json",
+		);
+		const document = JSON.parse(stdout) as { id?: string; keyid?: string };
+		if (id === "kernel-key:enroll") enrolled = document.keyid ?? "";
 		if (code === 0) {
 			expectShape(id!, document);
 			seen.add(id!);

@@ -36,6 +36,7 @@ report probe kfn-load probe
 report check kfn-load check /plans/before.json
 report check-real kfn-load check /plans/after.json
 report check-everything kfn-load check /plans/everything.json
+report check-signed kfn-load check /plans/signed.json
 report hash-c flow_hash /hash_oracle.bpf.o </frames/flows
 report attach kfn-load apply /plans/before.json
 report packets packets

@@ -116,6 +116,15 @@ describe.each(["6.1", "6.1.170", "6.12", "7"])("on Linux %s", (series) => {
 		expect(answer("inspect-detached").pins).toEqual([]);
 	});
 
+	it("a signature for the kernel, which has no such key or checks none, changes nothing, and the answer says why", async (context) => {
+		skipUnless(context, haveKernel(series));
+		const [, answer] = await bootSeries(series);
+		const [signed] = answer("check-signed").functions;
+		expect(signed).toMatchObject({ verified: "loader", keyring: null });
+		expect(signed.programs).toEqual(answer("check-real").functions[0].programs);
+		expect(signed.verifiedReason).toMatch(series === "7" ? /^the kernel has no key / : /before Linux 6\.18$/);
+	});
+
 	it("the flow dissector passes every vector, at the effort in flow-dissector-kernels.md", async (context) => {
 		skipUnless(context, haveKernel(series));
 		const [booted, answer] = await bootSeries(series);

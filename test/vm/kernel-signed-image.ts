@@ -1,0 +1,106 @@
+// Makes the initramfs of the VM in which the kernel itself checks signatures: the whole command line with node, a bundle signed for the
+// kernel and its certificate, and a program that differs by one byte from the signed one. Refuses to touch the building machine: files only.
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openBundle, writeBundle } from "#bundle/bundle.ts";
+import { instructionsOf } from "#bundle/instructions.ts";
+import { type PlanFunction, serializePlan } from "#host/plan.ts";
+import { generateKeyPair } from "#signing/ed25519.ts";
+import { parseKernelSignatures, serializeKernelSignatures } from "#signing/kernel/signature-file.ts";
+import { formatPublicKeyFile } from "#signing/public-key.ts";
+import { run } from "../harness/command.ts";
+import { requireTools } from "../harness/feature.ts";
+import { signedSample } from "../harness/host-world.ts";
+import { packTree, place, storeBundle } from "./image.ts";
+
+const TOP = join(import.meta.dirname, "../..");
+const KFN = join(TOP, "node_modules/.bin/kfn");
+
+export interface SignedImage {
+	readonly initrd: string;
+	/** Of the certificate that the image's host gives the kernel. */
+	readonly keyid: string;
+}
+
+/**
+ * Builds the image below `folder`. In `/`: flow-dissector-1.0.1.kfn, signed for the kernel. Plans: `tuned`, the same with a parameter;
+ * `honest`, a sample with its own signature; `forged`, its publisher's next version, one byte of instructions apart, with the same signature.
+ */
+export async function buildSignedImage(folder: string): Promise<SignedImage> {
+	requireTools("busybox", "cpio", "strip", "zstd");
+	const tree = join(folder, "tree");
+	const env = { ...process.env, KFN_ROOT: tree, KFN_PASSPHRASE: "of keys that live for one test" };
+	const kfn = async (...args: string[]) => (await run(KFN, args, { cwd: folder, env })).stdout;
+	const { keyid } = JSON.parse(await kfn("kernel-key", "generate", "--json")) as { keyid: string };
+	await kfn("kernel-key", "enroll", "kernel.key.der");
+	const archive = await buildDissector(kfn, folder);
+	const { honest, forged } = await buildSamples(kfn, folder);
+	mkdirSync(tree, { recursive: true });
+	copyFileSync(archive, join(tree, "flow-dissector-1.0.1.kfn"));
+	layPlan(tree, "tuned", await storeBundle(tree, archive, { config: { vxlan_ports: [4789] } }));
+	layPlan(tree, "honest", await storeBundle(tree, honest));
+	layPlan(tree, "forged", await storeBundle(tree, forged));
+	await placeSystem(tree);
+	const initrd = join(folder, "initrd.zst");
+	await packTree(tree, initrd);
+	return { initrd, keyid };
+}
+
+type Kfn = (...args: string[]) => Promise<string>;
+
+async function buildDissector(kfn: Kfn, folder: string): Promise<string> {
+	await kfn("key", "generate", "--out", "publisher.key");
+	await kfn("build", join(TOP, "packages/flow-dissector"), "--key", "publisher.key");
+	await kfn("sign", "flow-dissector-1.0.1.kfn", "--kernel", "kernel.key");
+	await kfn("trust", "add", "flow-dissector", "--key", "publisher.key.pub");
+	return join(folder, "flow-dissector-1.0.1.kfn");
+}
+
+async function buildSamples(kfn: Kfn, folder: string): Promise<{ honest: string; forged: string }> {
+	const key = await generateKeyPair("");
+	writeFileSync(join(folder, "sample.pub"), formatPublicKeyFile(key.publicKey));
+	await kfn("trust", "add", "sample", "--key", "sample.pub");
+	const first = await signedSample({ version: "1.0.0", offset: 20, signers: [key] });
+	const second = await signedSample({ version: "1.0.1", offset: 24, signers: [key] });
+	const [honest, forged] = [join(folder, "honest.kfn"), join(folder, "forged.kfn")];
+	writeFileSync(honest, first.archive);
+	await kfn("sign", honest, "--kernel", "kernel.key");
+	writeFileSync(forged, await withSignatureOf(readFileSync(honest), second.archive));
+	return { honest, forged };
+}
+
+/** The second bundle, all of it as its publisher signed it, with the first one's signature for the kernel. */
+async function withSignatureOf(signed: Uint8Array, archive: Uint8Array): Promise<Uint8Array> {
+	const [from, to] = [await openBundle(signed), await openBundle(archive)];
+	const [[digest, insns] = ["", new Uint8Array()]] = instructionsOf(from);
+	const [[otherDigest, otherInsns] = ["", new Uint8Array()]] = instructionsOf(to);
+	const differing = insns.filter((byte, at) => byte !== otherInsns[at]).length;
+	if (insns.length !== otherInsns.length || differing !== 1)
+		throw new Error(`the programs must differ in one byte, not in ${differing}`);
+	const [signature] = parseKernelSignatures(from.kernelSignatureBytes, [digest]);
+	const moved = serializeKernelSignatures([{ insnsDigest: otherDigest, pkcs7: signature!.pkcs7 }]);
+	return writeBundle(to.manifestBytes, to.signatureBytes, to.files, moved);
+}
+
+function layPlan(tree: string, name: string, entry: PlanFunction): void {
+	const created = "2026-11-29T00:00:00.000Z";
+	const plan = { schema: "kfn.plan/1", generation: 1, created, reason: name, functions: [entry] } as const;
+	place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
+}
+
+/** Busybox, the loader, and node with the libraries that it is linked to. */
+async function placeSystem(tree: string): Promise<void> {
+	for (const mount of ["proc", "sys", "dev", "tmp"]) mkdirSync(join(tree, mount), { recursive: true });
+	const node = join(TOP, "node_modules/node/bin/node");
+	place(tree, "bin/busybox", readFileSync("/bin/busybox"), 0o755);
+	place(tree, "bin/kfn-load", readFileSync(join(TOP, "build/kfn-load")), 0o755);
+	// Its symbols are a fifth of it, and all of it must fit into the VM's memory twice.
+	await run("strip", ["-o", join(tree, "bin/node"), node]);
+	const { stdout } = await run("ldd", [node]);
+	for (const [, path] of stdout.matchAll(/(\/\S+) \(0x/g)) place(tree, path!, readFileSync(path!), 0o755);
+	await run("sh", ["-eu", "-c", 'mkdir -p "$1" && cp dist/*.cjs "$1"', "copy", join(tree, "kfn/dist")], {
+		cwd: TOP,
+	});
+	place(tree, "etc/passwd", Buffer.from("root:x:0:0:root:/:/bin/sh\n"));
+	place(tree, "init", readFileSync(join(import.meta.dirname, "kernel-signed-init.sh")), 0o755);
+}
