@@ -57,12 +57,11 @@ static int put(struct copy *copy, const char *path, const struct buf *bytes, mod
 	return 0;
 }
 
-static int link_put(struct copy *copy, const char *name, long long generation)
+static int link_put(struct copy *copy, const char *name, const char *target)
 {
-	char full[PATH_MAX], target[64];
+	char full[PATH_MAX];
 
 	snprintf(full, sizeof(full), "%s/var/lib/kfn/%s", copy->folder, name);
-	snprintf(target, sizeof(target), "generations/%lld", generation);
 	if (parents_make(full) || (unlink(full) && errno != ENOENT) || symlink(target, full))
 		return fail_errno(LOAD_STATE_UNWRITABLE, errno, "%s", full);
 	return 0;
@@ -94,6 +93,23 @@ static int certificates_copy(struct copy *copy)
 	}
 	free(names);
 	return err;
+}
+
+/* The registry's map with what authenticates it: the link, and the set.json that it names. */
+static int registry_map_copy(struct copy *copy)
+{
+	static const char *const files[] = { "set.json", "publishers.json" };
+	char set[SET_LEN + 1], path[PATH_MAX];
+	size_t i;
+
+	if (trust_set(set))
+		return -1;
+	for (i = 0; *set && i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "/var/lib/kfn/tuf/%s/%s", set, files[i]);
+		if (host_file(copy, path))
+			return -1;
+	}
+	return *set ? link_put(copy, "tuf/current", set) : 0;
 }
 
 static int stored(struct copy *copy, const struct function_spec *spec, const char *path, const struct buf *bytes)
@@ -145,19 +161,20 @@ static int function_copy(struct copy *copy, const struct function_spec *spec)
 static int generation_copy(struct copy *copy, long long generation)
 {
 	static struct plan plan;
-	char path[PATH_MAX], full[PATH_MAX];
+	char path[PATH_MAX], full[PATH_MAX], target[64];
 	struct buf bytes __buf = { 0 };
 	int err;
 	size_t i;
 
-	snprintf(path, sizeof(path), "/var/lib/kfn/generations/%lld/plan.json", generation);
+	snprintf(target, sizeof(target), "generations/%lld", generation);
+	snprintf(path, sizeof(path), "/var/lib/kfn/%s/plan.json", target);
 	snprintf(full, sizeof(full), "%s%s", root_dir, path);
 	err = plan_read(full, NULL, 0, &plan) ?: file_read(full, MAX_PLAN, &bytes) ?: put(copy, path, &bytes, 0644);
 	for (i = 0; !err && i < plan.count; i++)
 		if (!strcmp(plan.functions[i].scope, "netns:root"))
 			err = function_copy(copy, &plan.functions[i]);
 	plan_free(&plan);
-	return err ?: link_put(copy, "current", generation) ?: link_put(copy, "good", generation);
+	return err ?: link_put(copy, "current", target) ?: link_put(copy, "good", target);
 }
 
 static int binary_copy(struct copy *copy)
@@ -212,7 +229,7 @@ int cmd_boot_copy(const char *folder, const char *release)
 		return -1;
 	if (generation && (binary_copy(&copy) || host_file(&copy, "/etc/kfn/off") ||
 			   host_file(&copy, "/etc/kfn/trust/publishers.json") || certificates_copy(&copy) ||
-			   host_file(&copy, "/var/lib/kfn/tuf/current/publishers.json") || generation_copy(&copy, generation)))
+			   registry_map_copy(&copy) || generation_copy(&copy, generation)))
 		return -1;
 	if (note(release, generation))
 		return -1;

@@ -1,6 +1,6 @@
 // kfn-load boot, boot-good and boot-copy in namespaces of their own: what is chosen, what is counted, and that nothing stops a
 // boot. Another boot is another boot_id, bound over the machine's in a mount namespace of the loader's own.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -375,6 +375,15 @@ test("boot-copy takes exactly what a boot of the root namespace needs, of a good
 	});
 	rig.trust([]);
 	expect(copy().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
+	// The registry's map travels with what authenticates it: the image proves the bundle as the host does.
+	rig.trustRegistry([{ names: ["flow-*"], threshold: 1, keys: [rig.key.line] }]);
+	expect(copy().body).toMatchObject({ ok: true, files: 9 });
+	const image = ["--root", into, "check", join(into, "var/lib/kfn/current/plan.json")];
+	const check = () => JSON.parse(spawnSync(LOADER, image, { encoding: "utf8" }).stdout).error?.code ?? "ok";
+	writeFileSync(image[3]!, json(planOf([bundle.planned("netns:root")])));
+	expect(check()).toBe("ok");
+	writeFileSync(join(into, "var/lib/kfn/tuf/current/publishers.json"), "{}");
+	expect(check()).toBe("LOAD_PUBLISHERS_INVALID");
 	expect(rig.run(["boot-copy", into, "--release", "../x"]).code).toBe("LOAD_USAGE");
 });
 

@@ -2,7 +2,7 @@
 // Refuses to touch anything outside the folder, the bpffs and the `kfn-load-…` namespaces that it makes itself.
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readElf } from "#bundle/elf.ts";
@@ -217,6 +217,24 @@ export class Rig {
 
 	trust(publishers: readonly Json[]): void {
 		writeFileSync(this.trustFile, json({ schema: "kfn.publishers/1", publishers }));
+	}
+
+	/** Commits a map of the registry's, as far as the loader looks at a set (docs/formats/trust-state.md). */
+	trustRegistry(publishers: readonly Json[]): void {
+		const map = JSON.stringify({ schema: "kfn.publishers/1", publishers });
+		const record = JSON.stringify({
+			files: { "publishers.json": { sha256: sha256(map), size: map.length } },
+		});
+		const set = `sets/1-${sha256(record)}`;
+		mkdirSync(join(this.tuf, set), { recursive: true });
+		writeFileSync(join(this.tuf, set, "set.json"), record);
+		writeFileSync(join(this.tuf, set, "publishers.json"), map);
+		rmSync(join(this.tuf, "current"), { force: true });
+		symlinkSync(set, join(this.tuf, "current"));
+	}
+
+	get tuf(): string {
+		return join(this.root, "var/lib/kfn/tuf");
 	}
 
 	get trustFile(): string {

@@ -105,6 +105,9 @@ struct publisher {
 	} keys[2 * MAX_KEYS];
 };
 int publisher_for(const char *name, const char *manifest_sha256, struct publisher *out);
+/* `sets/<n>-<sha256>`, what tuf/current names; longer targets are none. Empty where nothing was verified yet. */
+#define SET_LEN	90
+int trust_set(char target[SET_LEN + 1]);
 
 /* verify.c: DSSE over the exact manifest bytes */
 int verify_signatures(const struct buf *manifest, const struct buf *signatures, const struct publisher *publisher);

@@ -12,7 +12,7 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
 	type BundleSpec,
@@ -352,36 +352,89 @@ describe("publishers", () => {
 		expect(check().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
 	});
 
-	const registryMap = () => join(rig.root, "var/lib/kfn/tuf/current/publishers.json");
-	const trustRegistry = (publishers: Json[]) => {
-		mkdirSync(dirname(registryMap()), { recursive: true });
-		writeFileSync(registryMap(), JSON.stringify({ schema: "kfn.publishers/1", publishers }));
-	};
+	const registryMap = () => join(rig.tuf, "current/publishers.json");
 	const trusted = () => expect(check().body.error?.code ?? "ok").not.toMatch(/SIGNATURE|PUBLISHERS|FILE/);
 
 	test("the registry's map decides only where the operator's own file has no entry for the name", () => {
 		const stranger = entry({ keys: [newKey().line] });
 		rmSync(rig.trustFile, { force: true });
-		trustRegistry([entry()]);
+		rig.trustRegistry([entry()]);
 		trusted();
 		rig.trust([entry({ names: ["other"] })]);
 		trusted();
 		rig.trust([stranger]);
 		expect(check().code).toBe("LOAD_SIGNATURE_UNKNOWN_KEY");
 		rig.trust([entry()]);
-		trustRegistry([stranger]);
+		rig.trustRegistry([stranger]);
 		trusted();
 		// Not even looked at: what a registry sends cannot spoil what the operator decided.
 		writeFileSync(registryMap(), "{");
 		trusted();
 		rig.trust([]);
 		expect(check().code).toBe("LOAD_PUBLISHERS_INVALID");
-		rmSync(registryMap());
+		rmSync(rig.tuf, { recursive: true });
 		expect(check().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
 	});
 
+	test("the registry's map is the one that was verified, or nothing is trusted by it", () => {
+		const thief = entry({ keys: [rig.key.line] });
+		const evil = JSON.stringify({ schema: "kfn.publishers/1", publishers: [thief] });
+		const record = () => join(rig.tuf, "current/set.json");
+		rig.trust([]);
+		const honest = () => {
+			rig.trustRegistry([entry({ keys: [newKey().line] })]);
+			expect(check().code).toBe("LOAD_SIGNATURE_UNKNOWN_KEY");
+		};
+		const spoil: [string, () => void][] = [
+			["map changed", () => writeFileSync(registryMap(), evil)],
+			["map cut short", () => writeFileSync(registryMap(), readFileSync(registryMap()).subarray(0, -1))],
+			[
+				"map and record changed",
+				() => {
+					writeFileSync(registryMap(), evil);
+					const files = { "publishers.json": { sha256: sha256(evil), size: evil.length } };
+					writeFileSync(record(), JSON.stringify({ files }));
+				},
+			],
+			["record without its form", () => renameTo("{}")],
+			["link too long", () => pointTo(`sets/1-${"0".repeat(64)}/../../x`)],
+			["link elsewhere", () => pointTo("elsewhere")],
+			["link upwards", () => pointTo(`sets/../1-${"0".repeat(64)}`)],
+			[
+				"a folder in the link's place",
+				() => {
+					rmSync(join(rig.tuf, "current"));
+					mkdirSync(join(rig.tuf, "current"));
+					writeFileSync(registryMap(), evil);
+				},
+			],
+		];
+		function pointTo(target: string): void {
+			rmSync(join(rig.tuf, "current"));
+			symlinkSync(target, join(rig.tuf, "current"));
+		}
+		/** A set whose name fits its record, with a record that says nothing. */
+		function renameTo(text: string): void {
+			const set = `sets/1-${sha256(text)}`;
+			mkdirSync(join(rig.tuf, set));
+			writeFileSync(join(rig.tuf, set, "set.json"), text);
+			writeFileSync(join(rig.tuf, set, "publishers.json"), evil);
+			pointTo(set);
+		}
+		for (const [what, spoiling] of spoil) {
+			honest();
+			spoiling();
+			expect(check(), what).toMatchObject({ code: "LOAD_PUBLISHERS_INVALID", exit: 3 });
+			rmSync(rig.tuf, { recursive: true });
+		}
+		honest();
+		rmSync(registryMap());
+		expect(check().code).toBe("LOAD_FILE_UNREADABLE");
+		rmSync(rig.tuf, { recursive: true });
+	});
+
 	test("an own file that cannot be read is no missing one: the registry's map does not step in", () => {
-		trustRegistry([entry()]);
+		rig.trustRegistry([entry()]);
 		rmSync(rig.trustFile, { force: true });
 		mkdirSync(rig.trustFile);
 		expect(check().code).toBe("LOAD_FILE_UNREADABLE");

@@ -17,6 +17,7 @@
 #define MAX_PATTERNS	256
 #define MAX_MANIFESTS	4096
 #define MAX_REASON	500
+#define RECOVER		"kfn trust recover starts again from the pinned root"
 
 #define KEY_KIND	"kfn-ed25519 "
 #define KEY_BASE64	44			/* 32 bytes with padding */
@@ -139,21 +140,13 @@ static int entry_parse(json_t *entry, const char *name, const char *manifest, js
 	return 0;
 }
 
-/* found: an entry of the file at `path` has the name; false also where there is no such file. */
-static int publisher_in(const char *path, const char *name, const char *manifest, struct publisher *out, bool *found)
+/* found: an entry of the map has the name. */
+static int publisher_in(const struct buf *bytes, const char *name, const char *manifest, struct publisher *out, bool *found)
 {
-	json_t *root __json = NULL, *seen __json = json_object(), *list, *entry;
-	struct buf bytes __buf = { 0 };
-	char full[PATH_MAX];
+	json_t *root __json = json_open(bytes, WHERE, WHAT), *seen __json = json_object(), *list, *entry;
 	const char *schema;
 	size_t i;
 
-	snprintf(full, sizeof(full), "%s/%s", root_dir, path);
-	if (access(full, F_OK) && errno == ENOENT)
-		return 0;
-	if (file_read(full, MAX_TRUST, &bytes))
-		return -1;
-	root = json_open(&bytes, WHERE, WHAT);
 	if (!root || unpack(WHERE, WHAT, root, "{s:s, s:o}", "schema", &schema, "publishers", &list))
 		return -1;
 	if (strcmp(schema, "kfn.publishers/1") || !json_is_array(list) || json_array_size(list) > MAX_PUBLISHERS)
@@ -172,16 +165,97 @@ static int publisher_in(const char *path, const char *name, const char *manifest
 	return 0;
 }
 
+static int own_map(struct buf *out)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/etc/kfn/trust/publishers.json", root_dir);
+	return access(path, F_OK) && errno == ENOENT ? 0 : file_read(path, MAX_TRUST, out);
+}
+
+/* `sets/<n>-<sha256 of set.json>`, without what could lead elsewhere. */
+static bool is_set(const char *target)
+{
+	const char *dash = strchr(target, '-');
+	size_t digits = strspn(target + strlen("sets/"), "0123456789");
+
+	return dash && digits && digits <= 15 && dash == target + strlen("sets/") + digits && is_digest(dash + 1);
+}
+
+int trust_set(char target[SET_LEN + 1])
+{
+	char path[PATH_MAX];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/var/lib/kfn/tuf/current", root_dir);
+	len = readlink(path, target, SET_LEN);
+	target[len < 0 ? 0 : len] = 0;
+	if (len < 0 && errno == ENOENT)
+		return 0;
+	if (strncmp(target, "sets/", strlen("sets/")) || !is_set(target))
+		return fail(WHERE, RECOVER, WHAT ": %s does not name a set of verified metadata", path);
+	return 0;
+}
+
+static int set_file(const char *set, const char *name, struct buf *out)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/var/lib/kfn/tuf/%s/%s", root_dir, set, name);
+	return file_read(path, MAX_TRUST, out);
+}
+
+static bool has_digest(const struct buf *bytes, const char *expected)
+{
+	char digest[DIGEST_LEN + 1];
+
+	sha256_hex(bytes->data, bytes->len, digest);
+	return !strcmp(digest, expected);
+}
+
+/* The registry's map as it was verified: the set's name has the digest of set.json, and that the map's (trust-state.md). */
+static int registry_map(struct buf *out)
+{
+	json_t *root __json = NULL, *files, *map;
+	struct buf record __buf = { 0 };
+	char set[SET_LEN + 1];
+	const char *digest;
+
+	if (trust_set(set))
+		return -1;
+	if (!*set)
+		return 0;
+	if (set_file(set, "set.json", &record))
+		return -1;
+	if (!has_digest(&record, strchr(set, '-') + 1))
+		return fail(WHERE, RECOVER, WHAT ": the set of verified metadata is not the one that was committed");
+	root = json_open(&record, WHERE, "the set of verified metadata");
+	files = json_object_get(root, "files");
+	map = json_object_get(files, "publishers.json");
+	/* A first walk that was refused on its way has verified metadata, and no map yet. */
+	if (json_is_object(files) && !map)
+		return 0;
+	digest = json_string_value(json_object_get(map, "sha256"));
+	if (!digest)
+		return fail(WHERE, RECOVER, WHAT ": the set of verified metadata does not say which map is the registry's");
+	if (set_file(set, "publishers.json", out))
+		return -1;
+	return has_digest(out, digest) ? 0 : fail(WHERE, RECOVER, WHAT ": the registry's map is not the one that was verified");
+}
+
 int publisher_for(const char *name, const char *manifest_sha256, struct publisher *out)
 {
-	static const char *const files[] = { "etc/kfn/trust/publishers.json", "var/lib/kfn/tuf/current/publishers.json" };
+	static int (*const maps[])(struct buf *) = { own_map, registry_map };
 	bool found = false;
 	size_t i;
 
 	/* What the operator says of a name is not widened by what a registry says of it. */
-	for (i = 0; !found && i < sizeof(files) / sizeof(*files); i++)
-		if (publisher_in(files[i], name, manifest_sha256, out, &found))
+	for (i = 0; !found && i < sizeof(maps) / sizeof(*maps); i++) {
+		struct buf bytes __buf = { 0 };
+
+		if (maps[i](&bytes) || (bytes.data && publisher_in(&bytes, name, manifest_sha256, out, &found)))
 			return -1;
+	}
 	return found ? 0 : fail(LOAD_PUBLISHERS_NO_MATCH, "trust a publisher for this name first: kfn trust add",
 				"nobody is trusted to sign `%s`", name);
 }
