@@ -15,7 +15,9 @@ export interface Output {
 	readonly exit?: number;
 }
 
-let makeContext: ((root: string | undefined, onStep: Context["onStep"]) => Context) | undefined;
+let makeContext:
+	| ((root: string | undefined, health: Context["health"], onStep: Context["onStep"]) => Context)
+	| undefined;
 
 /** main.ts hands over how a context is made; commands never look at the environment themselves. */
 export function setContextFactory(factory: NonNullable<typeof makeContext>): void {
@@ -36,11 +38,16 @@ export abstract class KfnCommand extends Command {
 	/** Parses flags, calls one op, returns its output. */
 	protected abstract perform(): Promise<Output>;
 
-	protected context(flags: { root?: string | undefined }): Context {
+	protected context(flags: {
+		root?: string | undefined;
+		"health-window"?: string | undefined;
+		"health-check"?: string | undefined;
+	}): Context {
 		if (makeContext === undefined) throw new Error("no context factory: main.ts was not run");
 		this.#progress ??= startProgress(process.stderr);
 		const progress = this.#progress;
-		return makeContext(flags.root, (step) => progress.step(step));
+		const health = { window: flags["health-window"], check: flags["health-check"] };
+		return makeContext(flags.root, health, (step) => progress.step(step));
 	}
 
 	async run(): Promise<void> {

@@ -17,6 +17,8 @@ export interface Context {
 		/** Fault injection of the durable writes; only the project's tests set it. */
 		fault: string | undefined;
 	}>;
+	/** What the flags say of a change's health window. */
+	readonly health: { readonly window?: string | undefined; readonly check?: string | undefined };
 	readonly stderrIsTerminal: boolean;
 	readonly stdinIsTerminal: boolean;
 	readonly version: string;

@@ -8,6 +8,19 @@ export const scopeFlag = () =>
 		helpValue: "SCOPE",
 	});
 
+/** For every command that changes what runs. */
+export const healthFlags = () => ({
+	"health-window": Flags.string({
+		helpValue: "SECONDS",
+		description:
+			"watch the change for so long before it counts, 0: not at all [default: config.json, else 1]",
+	}),
+	"health-check": Flags.string({
+		helpValue: "COMMAND",
+		description: "run this meanwhile, its words split at spaces; where it fails, the change is taken back",
+	}),
+});
+
 export const registryFlag = () =>
 	Flags.string({ description: "registry's address [env: KFN_REGISTRY]", helpValue: "URL" });
 

@@ -29,7 +29,11 @@ function findBootFiles(): string {
 	return existsSync(join(beside, "systemd")) ? beside : "/usr/share/kfn/boot";
 }
 
-function makeContext(root: string | undefined, onStep: Context["onStep"]): Context {
+function makeContext(
+	root: string | undefined,
+	health: Context["health"],
+	onStep: Context["onStep"],
+): Context {
 	const { env } = process;
 	return {
 		root: root ?? env["KFN_ROOT"] ?? "/",
@@ -42,6 +46,7 @@ function makeContext(root: string | undefined, onStep: Context["onStep"]): Conte
 			signingKey: env["KFN_SIGNING_KEY"],
 			fault: env["KFN_FAULT"],
 		},
+		health,
 		stderrIsTerminal: process.stderr.isTTY === true,
 		stdinIsTerminal: process.stdin.isTTY === true,
 		version: packageJson.version,

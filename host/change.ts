@@ -11,7 +11,15 @@ import {
 	writeApplied,
 	writePlan,
 } from "./generations.ts";
-import { recordGood, settleGood } from "./health.ts";
+import { type Counters, type HealthMark, recordGood, settleGood } from "./health.ts";
+import {
+	baselineOf,
+	type HealthReport,
+	type HealthSettings,
+	hasWindow,
+	healthWindow,
+	NO_HEALTH_WINDOW,
+} from "./health-window.ts";
 import type { Host, OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";
@@ -57,6 +65,7 @@ export type StepName =
 	| "journal"
 	| "apply"
 	| "check"
+	| "window"
 	| "record"
 	| "commit"
 	| "mark"
@@ -74,6 +83,10 @@ interface Running {
 	/** What the change does not touch: where it cannot be proved again, it stays as it is and must not stop the rest. */
 	readonly mayStay: readonly PlanFunction[];
 	readonly warnings: string[];
+	readonly health: HealthSettings;
+	/** What the functions that will be replaced answered before. */
+	baseline: readonly Counters[];
+	watched: HealthReport | undefined;
 	checked: CheckAnswer | undefined;
 	applied: ApplyAnswer | undefined;
 }
@@ -83,6 +96,7 @@ export function planSteps(
 	spec: Pick<ChangeSpec, "bundles" | "functions">,
 	from: number,
 	to: number,
+	health: HealthSettings = NO_HEALTH_WINDOW,
 ): ChangeStep[] {
 	const bundles = spec.bundles.map(({ manifest }) => `${manifest.name} ${manifest.version}`).join(", ");
 	return [
@@ -94,6 +108,9 @@ export function planSteps(
 		{ step: "journal", detail: `${from} → ${to}`, failure: "recover" },
 		{ step: "apply", detail: "swap in the kernel", failure: "recover" },
 		{ step: "check", detail: "compare the kernel with the plan", failure: "recover" },
+		...(hasWindow(health)
+			? [{ step: "window", detail: "watch what changed, and run the check", failure: "recover" } as const]
+			: []),
 		{ step: "record", detail: "what the loader saw", failure: "recover" },
 		{ step: "commit", detail: `generation ${to} is current`, failure: "recover" },
 		{ step: "mark", detail: `generation ${to} is good`, failure: "stands" },
@@ -111,7 +128,8 @@ export function planSteps(
  */
 export async function change(lock: HostLock, spec: ChangeSpec): Promise<ChangeReport> {
 	const running = begin(lock, spec);
-	for (const step of planSteps(spec, running.from.generation, running.next.generation)) {
+	const { from, next, health } = running;
+	for (const step of planSteps(spec, from.generation, next.generation, health)) {
 		spec.onStep?.({ step: step.step, detail: step.detail });
 		try {
 			await RUN[step.step](running);
@@ -131,7 +149,17 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		for (const bundle of spec.bundles) importBundle(lock, bundle);
 	},
 	async preflight(running) {
-		running.checked = await running.lock.host.loader.check(running.effective, running.mayStay);
+		const { lock, effective, mayStay, health } = running;
+		const stop = new AbortController();
+		const baseline = baselineOf(lock.host, replaced(running), health.seconds, stop.signal);
+		try {
+			running.checked = await lock.host.loader.check(effective, mayStay);
+		} catch (error) {
+			stop.abort();
+			throw error;
+		} finally {
+			running.baseline = await baseline;
+		}
 	},
 	write({ lock, next }) {
 		writePlan(lock, next);
@@ -150,12 +178,18 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 	async check(running) {
 		compareWithKernel(running, await look(running));
 	},
+	async window(running) {
+		const { lock, next, health, applied, baseline } = running;
+		const functions = (applied?.functions ?? []).filter(({ step }) => step !== "keep");
+		const change = { generation: next.generation, functions };
+		running.watched = await healthWindow(lock.host, health, change, baseline);
+	},
 	record(running) {
 		const { lock, next } = running;
 		const at = lock.host.now().toISOString();
 		const functions = recordOf(running);
 		writeApplied(lock, { schema: "kfn.applied/1", generation: next.generation, at, functions });
-		if (isWhole(running)) recordGood(lock, next.generation, { by: "operator", reason: "no health window" });
+		if (isWhole(running)) recordGood(lock, next.generation, markOf(running));
 	},
 	commit({ lock, next }) {
 		pointTo(lock, next.generation);
@@ -181,6 +215,20 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 	},
 };
 
+/** What runs now under a name that will run something else. */
+function replaced({ from, effective }: Running): readonly PlanFunction[] {
+	return from.functions.filter((before) =>
+		effective.functions.some((entry) => keyOf(entry) === keyOf(before) && !sameFunctions([entry], [before])),
+	);
+}
+
+function markOf({ watched }: Running): HealthMark {
+	if (watched === undefined) return { by: "operator", reason: "no health window" };
+	const { seconds, check, counters } = watched;
+	const passed = check === null ? "" : `, and its check passed: ${check.join(" ")}`;
+	return { by: "window", reason: `watched for ${seconds} s${passed}`, counters };
+}
+
 /** One with a function that is left as it is would not load at boot: nothing to fall back to. */
 function isWhole({ applied }: Running): boolean {
 	return applied?.left.length === 0;
@@ -201,8 +249,9 @@ function begin(lock: HostLock, spec: ChangeSpec): Running {
 			!spec.required.has(keyOf(entry)) && from.functions.some((before) => sameFunctions([before], [entry])),
 	);
 	const warnings = [...spec.recovery.warnings];
-	const done = { checked: undefined, applied: undefined };
-	return { lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
+	const done = { checked: undefined, applied: undefined, watched: undefined, baseline: [] };
+	const health = lock.host.health();
+	return { health, lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
 }
 
 /** What the loader proved now, and for what it left as it is, what it had proved when that was loaded. */

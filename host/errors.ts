@@ -43,6 +43,7 @@ export const HOST_ERRORS = {
 		means: "it could not be told whether the kernel runs the verified program",
 	},
 	HOST_CHECK_FAILED: { exit: 1, means: "after a change the kernel did not run what the plan says" },
+	HOST_HEALTH_FAILED: { exit: 1, means: "the health window found the change bad, and it was taken back" },
 	HOST_TRUST_UNKNOWN: { exit: 1, means: "no trusted publisher has the name or key that was to be removed" },
 	HOST_TRUST_THRESHOLD: { exit: 2, means: "a publisher would have fewer keys than its threshold" },
 	HOST_TRUST_NO_ROOT: {

@@ -21,6 +21,8 @@ const counters = exact({
 	nanoseconds: orNull(count),
 	/** What the function answered, by what the hook makes of it; null where it could not be counted. */
 	verdicts: orNull(exact({ ok: count, drop: count, continue: count, other: count })),
+	/** Why answers could not be counted. */
+	reason: orNull(text),
 });
 
 const healthShape = exact({

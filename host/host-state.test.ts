@@ -10,6 +10,7 @@ import { readApplied, writeApplied } from "./generations.ts";
 import { markGood, readHealth } from "./health.ts";
 import { install } from "./install.ts";
 import { readJournal, writeJournal } from "./journal.ts";
+import { withLock } from "./lock.ts";
 import { readLog } from "./log.ts";
 import { status } from "./status.ts";
 import { upgrade } from "./upgrade.ts";
@@ -80,7 +81,8 @@ test("the lock's line", async () => {
 test("kfn status --json and the report of a change have the fields of the examples, and no other", async () => {
 	using fake = openFakeHost(samples);
 	await fake.locked((lock) => install(lock, { bundle: samples.v1.archive, scope: BLUE }));
-	const report = await fake.locked((lock) => upgrade(lock, { bundle: samples.v2.archive }));
+	const watched = { ...fake.host, health: () => ({ seconds: 0.01, check: undefined }) };
+	const report = await withLock(watched, "upgrade", (lock) => upgrade(lock, { bundle: samples.v2.archive }));
 	expect(shapeOf(report)).toEqual(shapeOf(JSON.parse(example("change"))));
 	fake.kernel.change((state) => {
 		state.pins = [...state.pins, { ...state.pins[0]!, function: "gro", scope: "netns:/run/netns/blue" }];
@@ -106,7 +108,9 @@ test("the table of a change's steps is the code's", () => {
 		typeof planSteps
 	>[0]["bundles"];
 	const functions = [{}] as unknown as Parameters<typeof planSteps>[0]["functions"];
-	const steps = planSteps({ bundles, functions }, 1, 2).map((step) => step.step);
+	const steps = planSteps({ bundles, functions }, 1, 2, { seconds: 1, check: undefined }).map(
+		(step) => step.step,
+	);
 	expect(rows).toEqual(["recover", "verify", ...steps]);
 });
 

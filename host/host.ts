@@ -3,6 +3,7 @@ import { release } from "node:os";
 import { resolve } from "node:path";
 import { type Durable, openDurable } from "./durable.ts";
 import { type Faults, noFaults } from "./faults.ts";
+import { type HealthSettings, NO_HEALTH_WINDOW } from "./health-window.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Loader, spawnLoader, withFaults } from "./loader.ts";
 import { kernelNamespaces, type Namespaces } from "./scope.ts";
@@ -14,6 +15,8 @@ export interface Host {
 	readonly faults: Faults;
 	readonly namespaces: Namespaces;
 	now(): Date;
+	/** How a change is watched; read when one begins. */
+	health(): HealthSettings;
 	/** Release of the running kernel (`uname -r`). */
 	readonly kernel: string;
 }
@@ -27,6 +30,8 @@ export interface HostOptions {
 	now?: (() => Date) | undefined;
 	namespaces?: Namespaces | undefined;
 	kernel?: string | undefined;
+	/** Without it, changes are not watched. */
+	health?: (() => HealthSettings) | undefined;
 }
 
 /** What a verb tells while it works; `step` is a word of the contract's order of a change, `detail` is for a human. */
@@ -46,5 +51,6 @@ export function openHost(options: HostOptions): Host {
 		namespaces: options.namespaces ?? kernelNamespaces,
 		now: options.now ?? (() => new Date()),
 		kernel: options.kernel ?? release(),
+		health: options.health ?? (() => NO_HEALTH_WINDOW),
 	};
 }

@@ -133,6 +133,24 @@ const provedFunction = open({
 export const proveAnswer = open({ ok: oneOf(true), functions: listOf(provedFunction) });
 export type ProveAnswer = ReturnType<typeof proveAnswer>;
 
+export const watchAnswer = open({
+	ok: oneOf(true),
+	milliseconds: count,
+	functions: listOf(
+		open({
+			function: text,
+			scope: text,
+			programId: count,
+			verdicts: orNull(open({ ok: count, drop: count, continue: count, other: count })),
+			reason: orNull(text),
+			runs: orNull(count),
+			nanoseconds: orNull(count),
+		}),
+	),
+});
+/** What running programs did while they were watched. */
+export type WatchAnswer = ReturnType<typeof watchAnswer>;
+
 export const inspectAnswer = open({ ok: oneOf(true), pins: listOf(pin), foreign: listOf(foreign) });
 export type InspectAnswer = ReturnType<typeof inspectAnswer>;
 

@@ -2,6 +2,7 @@
 // Refuses to interpret a failure: the loader's code, message, hint, details and exit code come out as they are.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { HostError, LoaderError, plain } from "./errors.ts";
 import type { Faults } from "./faults.ts";
 import {
@@ -19,6 +20,8 @@ import {
 	type ProveAnswer,
 	probeAnswer,
 	proveAnswer,
+	type WatchAnswer,
+	watchAnswer,
 } from "./loader-answers.ts";
 import { type Plan, serializePlan } from "./plan.ts";
 import { type Shape, ShapeError } from "./shape.ts";
@@ -42,10 +45,19 @@ export interface Loader {
 	apply(plan: Plan, lockFd: number, mayStay?: readonly MayStay[]): Promise<ApplyAnswer>;
 	/** Loads a second copy of everything in the plan, verified, and compares it with what runs. */
 	prove(plan: Plan): Promise<ProveAnswer>;
+	/** Hangs counters on running programs and resolves once they count. */
+	watch(functions: readonly MayStay[]): Promise<LoaderWatch>;
 	/** Reads pins and kernel; looks for foreign programs in `namespaces` too. */
 	inspect(namespaces: readonly string[]): Promise<InspectAnswer>;
 	/** Starts a replay: the child reads packets on stdin and answers in lines. */
 	replay(fn: string, scope: string): LoaderProcess;
+}
+
+/** Counters that hang on running programs; they go with the loader's process, and that with its caller. */
+export interface LoaderWatch {
+	/** Ends the counting and tells what was counted. */
+	end(): Promise<WatchAnswer>;
+	kill(): void;
 }
 
 /** A running loader whose streams the caller drives. */
@@ -71,6 +83,7 @@ export function spawnLoader(path: string, root: string): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
 		prove: (plan) => ask(proveAnswer, ["prove", "-"], serializePlan(plan)),
+		watch: (functions) => startWatch(path, ["--root", root, "watch", ...functions.flatMap(pairOf)]),
 		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
 		replay: (fn, scope) => startReplay(path, ["--root", root, "replay", fn, scope]),
 	};
@@ -86,13 +99,18 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),
 		prove: (plan) => faults.aroundAsync("loader prove", () => loader.prove(plan)),
+		watch: (functions) => faults.aroundAsync("loader watch", () => loader.watch(functions)),
 		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),
 		replay: (fn, scope) => faults.around("loader replay", () => loader.replay(fn, scope)),
 	};
 }
 
 function leaveArgs(mayStay: readonly MayStay[] = []): string[] {
-	return mayStay.flatMap(({ function: name, scope }) => ["--leave", name, scope]);
+	return mayStay.flatMap((entry) => ["--leave", ...pairOf(entry)]);
+}
+
+function pairOf({ function: name, scope }: MayStay): string[] {
+	return [name, scope];
 }
 
 async function request<T>(
@@ -115,6 +133,35 @@ async function request<T>(
 		throw startFailure(error, path);
 	});
 	return answer(command, stdout, stderr, exit, signal, shape);
+}
+
+/** Two lines: that the counters hang, and, after the end of its stdin, what they counted. */
+async function startWatch(path: string, args: readonly string[]): Promise<LoaderWatch> {
+	const child = start(path, args, undefined);
+	const stderr = collect(child.stderr!);
+	const ended = (once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>).catch((error) => {
+		throw startFailure(error, path);
+	});
+	// Both are awaited below; until then a rejection must not count as unhandled.
+	ended.catch(() => undefined);
+	stderr.catch(() => undefined);
+	const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+	const told = async (line: string) => {
+		const [exit, signal] = await ended;
+		return answer("watch", line, await stderr, exit, signal, watchAnswer);
+	};
+	const first = (await lines.next()).value ?? "";
+	if (!first.startsWith('{"watching":')) {
+		await told(first);
+		throw broken("kfn-load watch did not say that it counts", {});
+	}
+	return {
+		async end() {
+			child.stdin?.end();
+			return told((await lines.next()).value ?? "");
+		},
+		kill: () => void child.kill("SIGKILL"),
+	};
 }
 
 function startReplay(path: string, args: readonly string[]): LoaderProcess {

@@ -1,5 +1,6 @@
 // What a changing command tells its caller: a plain value for text and JSON alike. Refuses to hold anything that was not observed.
 import type { Bundle } from "#bundle/bundle.ts";
+import type { HealthReport } from "./health-window.ts";
 import { leftWarnings } from "./left.ts";
 import type { ApplyAnswer, CheckAnswer, LeftFunction } from "./loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
@@ -41,6 +42,8 @@ export interface ChangeReport {
 	readonly permit: string | null;
 	/** Whether an interrupted change was found, and recovered from, first. */
 	readonly recovered: boolean;
+	/** What the health window saw; null where there was none. */
+	readonly health: HealthReport | null;
 	readonly functions: readonly ChangedFunction[];
 	readonly detached: readonly {
 		function: string;
@@ -64,6 +67,7 @@ interface Done {
 	};
 	readonly checked: CheckAnswer | undefined;
 	readonly applied: ApplyAnswer | undefined;
+	readonly watched: HealthReport | undefined;
 	readonly warnings: readonly string[];
 }
 
@@ -78,6 +82,7 @@ export function reportOf(done: Done): ChangeReport {
 		reason: spec.reason,
 		permit: spec.permit ?? null,
 		recovered: spec.recovery.recovered,
+		health: done.watched ?? null,
 		functions: next.functions.map((entry) =>
 			changedFunction(entry, before.get(keyOf(entry))?.bundle.version ?? null, applied, checked),
 		),
@@ -104,6 +109,7 @@ export function unchangedReport(
 		reason,
 		permit: null,
 		recovered: recovery.recovered,
+		health: null,
 		functions: current.functions.map((entry) => ({
 			...changedFunction(entry, entry.bundle.version, applied, undefined),
 			...(applied === undefined ? { step: "keep" as const } : {}),

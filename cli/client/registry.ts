@@ -1,34 +1,15 @@
 // The registry as a place to publish to; it is read through trusted-source.ts. Which registry and token: flag, then
 // environment, then etc/kfn/config.json. Refuses to guess an address.
 
-import { readFile } from "node:fs/promises";
 import { BUNDLE_MEDIA_TYPE, type CosignedDocument, PERMIT_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
+import { readConfiguration } from "../config-file.ts";
 import { type Context, configPath } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { exchange, type HttpOptions, parseAnswer, registryBase } from "./http.ts";
 
-/** Settings of etc/kfn/config.json; a missing file is an empty configuration. */
-async function configuredRegistry(context: Context): Promise<string | undefined> {
-	const path = configPath(context);
-	let text: string;
-	try {
-		text = await readFile(path, "utf8");
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-		throw error;
-	}
-	try {
-		const { registry } = JSON.parse(text) as { registry?: unknown };
-		if (registry === undefined || typeof registry === "string") return registry;
-	} catch {
-		// Falls through to the same refusal: a damaged configuration is not an empty one.
-	}
-	throw new CliError("CLI_USAGE", `${path} is not a configuration: expected {"registry": "http(s)://…"}`);
-}
-
 /** The address that flag, environment or configuration name, as it was written; CLI_NO_REGISTRY where none does. */
 export async function registryAddress(context: Context, flag: string | undefined): Promise<string> {
-	const text = flag ?? context.env.registry ?? (await configuredRegistry(context));
+	const text = flag ?? context.env.registry ?? readConfiguration(context).registry;
 	if (text !== undefined) return text;
 	throw new CliError("CLI_NO_REGISTRY", "no registry is configured", {
 		hint: `give --registry URL, set KFN_REGISTRY, or write {"registry": "URL"} into ${configPath(context)}`,

@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { listFlag, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
+import { healthFlags, listFlag, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Install extends KfnCommand {
 	static override summary = "Install a function: fetch, verify, preflight, attach";
@@ -14,6 +14,7 @@ export class Install extends KfnCommand {
 		bundle: Args.string({ required: true, description: "NAME[@RANGE] from the registry, or a .kfn file" }),
 	};
 	static override flags = {
+		...healthFlags(),
 		scope: scopeFlag(),
 		set: listFlag({
 			helpValue: "NAME=VALUE",

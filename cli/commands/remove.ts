@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { scopeFlag } from "../flags.ts";
+import { healthFlags, scopeFlag } from "../flags.ts";
 
 export class Remove extends KfnCommand {
 	static override summary = "Take a function out of the kernel";
@@ -8,6 +8,7 @@ export class Remove extends KfnCommand {
 		name: Args.string({ required: true, description: "bundle name" }),
 	};
 	static override flags = {
+		...healthFlags(),
 		scope: scopeFlag(),
 		purge: Flags.boolean({ description: "also drop its files and its history" }),
 	};

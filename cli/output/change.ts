@@ -1,5 +1,6 @@
 // How a change of the host is told to a human.
 
+import type { HealthReport } from "#host/health-window.ts";
 import type { ChangedFunction, ChangeReport } from "#host/report.ts";
 import type { Output } from "../command.ts";
 import { columns } from "./columns.ts";
@@ -32,6 +33,7 @@ function changeText(report: ChangeReport): string {
 		);
 	}
 	if (report.purged) lines.push("its files and its history are gone");
+	if (report.health !== null) lines.push(...healthLines(report.health));
 	for (const warning of report.warnings) lines.push(`warning: ${warning}`);
 	return lines.join("\n");
 }
@@ -45,5 +47,20 @@ function functionRow(f: ChangedFunction): string[] {
 		`${f.bundle} ${version}`,
 		`${STEPS[f.step]}${took}`,
 		f.verified === null ? "" : `verified: ${f.verified}, ${f.vectors} vectors`,
+	];
+}
+
+function healthLines({ seconds, check, counters }: HealthReport): string[] {
+	const passed = check === null ? [] : [`health check passed: ${check.join(" ")}`];
+	return [
+		...counters.map(({ function: name, scope, runs, verdicts, reason }) => {
+			const ran = runs === null ? "" : `${runs} runs, `;
+			const answers =
+				verdicts === null
+					? `answers not counted (${reason})`
+					: `${verdicts.ok} used, ${verdicts.drop} errors, ${verdicts.continue} left to the kernel`;
+			return `watched ${name} in ${scope} for ${seconds} s: ${ran}${answers}`;
+		}),
+		...passed,
 	];
 }

@@ -99,6 +99,11 @@ test("check, apply, inspect, replay and a failure", () => {
 
 	same("prove", rig.run(["prove", "-"], { input: json(planOf([bundle.planned(blue)])) }).body);
 
+	const [watching, watched] = rig.run(["watch", "flow-dissector", blue]).lines;
+	const [first, last] = example(page("loader"), "watch").trimEnd().split("\n");
+	expect(watching).toBe(first);
+	expect(shapeOf(JSON.parse(watched!))).toEqual(shapeOf(JSON.parse(last!)));
+
 	const other = rig.namespace("other");
 	attachForeign(other);
 	same("inspect", rig.run(["inspect", "--netns", other.slice(6)]).body);
@@ -119,6 +124,17 @@ test("check, apply, inspect, replay and a failure", () => {
 	same("failure", rig.apply([wrong.planned(blue)]).body);
 	expect(rig.apply([]).code).toBe("ok");
 });
+
+/** A value with every leaf gone: numbers, and what this kernel cannot count, differ. */
+function shapeOf(value: unknown): unknown {
+	if (Array.isArray(value)) return value.map(shapeOf);
+	if (typeof value !== "object" || value === null) return "a leaf";
+	const fields = Object.entries(value).map(([name, item]) => [
+		name,
+		name === "verdicts" ? "counts" : shapeOf(item),
+	]);
+	return Object.fromEntries(fields);
+}
 
 function attachForeign(scope: string): void {
 	const dir = join(rig.root, "sys/fs/bpf/other");

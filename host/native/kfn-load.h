@@ -293,10 +293,11 @@ int cmd_boot(enum boot_stage stage);
 int cmd_boot_good(void);
 int cmd_boot_copy(const char *folder, const char *release);
 
-/* apply.c, prove.c, inspect.c, replay.c, lock.c */
+/* apply.c, prove.c, watch.c, inspect.c, replay.c, lock.c */
 int plan_apply(const struct plan *plan, json_t **out);
 int cmd_apply(const char *plan, char **leave_args, size_t leave_count);
 int cmd_prove(const char *plan);
+int cmd_watch(char **args, size_t count);		/* pairs of function and scope */
 int cmd_inspect(char **netns_paths, size_t count);
 int cmd_replay(const char *function, const char *scope);
 int cmd_lock(void);

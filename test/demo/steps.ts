@@ -22,6 +22,7 @@ interface Built {
 
 interface Change {
 	readonly functions: readonly { step: string; nanoseconds: number | null }[];
+	readonly health: { readonly seconds: number; readonly counters: readonly { runs: number | null }[] } | null;
 }
 
 /** Builds 1.0.0, which is the package with the patch that takes its last fix back, and 1.0.1; recomputes the tag. */
@@ -99,6 +100,11 @@ export async function upgradeUnderTraffic(world: World): Promise<void> {
 	demand(swapped?.step === "replace", "the upgrade was not a swap");
 	output(
 		`one BPF_LINK_UPDATE, ${((swapped.nanoseconds ?? 0) / 1000).toFixed(1)} µs, while ${seen.total} packets arrived`,
+	);
+	const watched = change.health?.counters[0]?.runs;
+	demand(watched === null || (watched ?? 0) > 0, "the health window saw no run of the new program");
+	output(
+		`watched for ${change.health?.seconds} s before it counted: ${watched ?? "uncounted"} runs, nothing bad`,
 	);
 	demand(tcp.received === tcp.sent, "TCP lost bytes during the upgrade");
 	demand(seen.bpf > 0 && seen.c === 0, `${seen.c} of ${seen.bpf + seen.c} packets met no program`);

@@ -32,7 +32,7 @@ export async function openWorld(): Promise<World> {
 	const folder = mkdtempSync(join(tmpdir(), "kfn-demo-"));
 	const undo = registerUndo(`folder ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
 	stack.defer(() => undo.run());
-	const root = stack.use(await openRoot("demo"));
+	const root = stack.use(await openRoot("demo", { window: true }));
 	const pair = stack.use(await openVethPair("demo"));
 	const kfn = kfnIn(folder, BINARY, { KFN_ROOT: root.path, KFN_PASSPHRASE: "correct horse battery staple" });
 	const owned = stack.move();

@@ -3,136 +3,28 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { type BundleContents, openContents } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
 import { LoaderError } from "#host/errors.ts";
 import { layoutOf } from "#host/layout.ts";
-import type { Loader, LoaderProcess, MayStay } from "#host/loader.ts";
-import type { ApplyAnswer, CheckAnswer, InspectAnswer, Pin, ProveAnswer } from "#host/loader-answers.ts";
+import type { Loader, LoaderProcess, LoaderWatch, MayStay } from "#host/loader.ts";
+import type {
+	ApplyAnswer,
+	CheckAnswer,
+	InspectAnswer,
+	Pin,
+	ProveAnswer,
+	WatchAnswer,
+} from "#host/loader-answers.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
-import type { Namespaces } from "#host/scope.ts";
 import { parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
+import { FakeKernel, type FakeKernelState, type FakePin } from "./fake-kernel.ts";
 
-interface FakeProgram {
-	readonly id: number;
-	readonly name: string;
-	readonly kernelTag: string;
-}
-
-interface FakePin {
-	readonly function: string;
-	readonly scope: string;
-	readonly linkId: number;
-	/** The namespace that the link is attached to; null where it was detached. */
-	readonly namespace: number | null;
-	readonly program: FakeProgram;
-	readonly version: string;
-}
-
-/** The whole fake kernel, as it stands in ROOT/fake-kernel.json. */
-export interface FakeKernelState {
-	bpffs: boolean;
-	privileged: boolean;
-	nextId: number;
-	/** Namespace files and their inodes; those of /proc are pid 1's and the caller's. */
-	namespaces: Record<string, number>;
-	pins: FakePin[];
-	/** Programs of somebody else by the inode of their namespace. */
-	foreign: Record<string, FakeProgram>;
-}
-
-/** The kernel of one root; tests look at it and change it like any other program of the machine would. */
-export class FakeKernel {
-	readonly root: string;
-
-	constructor(root: string) {
-		this.root = root;
-	}
-
-	/** Starts with a bpffs and the namespaces of pid 1 and the caller, which are the same. */
-	static boot(root: string): FakeKernel {
-		const kernel = new FakeKernel(root);
-		const namespaces = { "/proc/1/ns/net": 1, "/proc/self/ns/net": 1 };
-		kernel.write({ bpffs: true, privileged: true, nextId: 100, namespaces, pins: [], foreign: {} });
-		return kernel;
-	}
-
-	read(): FakeKernelState {
-		return JSON.parse(readFileSync(this.#file, "utf8")) as FakeKernelState;
-	}
-
-	write(state: FakeKernelState): void {
-		// The real kernel changes a link in one step, too.
-		writeFileSync(`${this.#file}.new`, JSON.stringify(state, null, 1));
-		renameSync(`${this.#file}.new`, this.#file);
-	}
-
-	change(edit: (state: FakeKernelState) => void): void {
-		const state = this.read();
-		edit(state);
-		this.write(state);
-	}
-
-	addNamespace(path: string): void {
-		this.change((state) => {
-			state.namespaces[path] = state.nextId++;
-		});
-	}
-
-	/** The namespace ends: its links die, its pins stay. */
-	endNamespace(path: string): void {
-		this.change((state) => {
-			const inode = state.namespaces[path];
-			delete state.namespaces[path];
-			state.pins = state.pins.map((pin) => (pin.namespace === inode ? { ...pin, namespace: null } : pin));
-		});
-	}
-
-	/** What a reboot leaves: no pins, no foreign programs. */
-	reboot(): void {
-		this.change((state) => {
-			state.pins = [];
-			state.foreign = {};
-		});
-	}
-
-	attachForeign(path: string): void {
-		this.change((state) => {
-			const program = { id: state.nextId++, name: "foreign", kernelTag: "00112233aabbccdd" };
-			state.foreign[String(state.namespaces[path])] = program;
-		});
-	}
-
-	/** Versions that run, as "function scope version", sorted: what a test compares with the generation. */
-	running(): string[] {
-		return this.read()
-			.pins.filter((pin) => pin.namespace !== null)
-			.map((pin) => `${pin.function} ${pin.scope} ${pin.version}`)
-			.sort();
-	}
-
-	get #file(): string {
-		return join(this.root, "fake-kernel.json");
-	}
-}
-
-/** The namespaces of the fake kernel, for `openHost`. */
-export function fakeNamespaces(kernel: FakeKernel): Namespaces {
-	return {
-		identity(path) {
-			const inode = kernel.read().namespaces[path];
-			return inode === undefined ? undefined : `1:${inode}`;
-		},
-		named: () =>
-			Object.keys(kernel.read().namespaces)
-				.filter((path) => path.startsWith("/run/netns/"))
-				.sort(),
-	};
-}
+export { FakeKernel, type FakeKernelState, fakeNamespaces } from "./fake-kernel.ts";
 
 /** The loader of a fake kernel; only `lock` is the real thing, by flock(1). */
 export function fakeLoader(kernel: FakeKernel): Loader {
@@ -155,6 +47,7 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 		},
 		apply: (plan, _lockFd, mayStay) => apply(kernel, plan, mayStay),
 		prove: (plan) => prove(kernel, plan),
+		watch: async (functions) => watch(kernel, functions),
 		inspect: async (namespaces) => inspect(kernel, namespaces),
 		replay: (fn, scope) => replay(kernel, fn, scope),
 	};
@@ -358,6 +251,32 @@ function unproved(entry: PlanFunction, error: LoaderError): ProveAnswer["functio
 	return { ...leftAnswer(entry, error), proof: "unknown", reason: null, running: null, copy: null };
 }
 
+function watch(kernel: FakeKernel, functions: readonly MayStay[]): LoaderWatch {
+	const watched = functions.map((entry) => {
+		const pin = kernel.read().pins.find((candidate) => keyOf(candidate) === keyOf(entry));
+		if (pin === undefined || pin.namespace === null) {
+			throw refusal("LOAD_NOT_ACTIVE", `${entry.function} is not active in ${entry.scope}`);
+		}
+		return { ...entry, programId: pin.program.id, version: pin.version };
+	});
+	return {
+		async end() {
+			const { answers = {}, uncounted } = kernel.read();
+			return {
+				ok: true,
+				milliseconds: 0,
+				functions: watched.map(({ version, ...entry }) => {
+					const verdicts = answers[version] ?? { ok: 0, drop: 0, continue: 0, other: 0 };
+					const runs = verdicts.ok + verdicts.drop + verdicts.continue + verdicts.other;
+					const counted = uncounted === undefined ? verdicts : null;
+					return { ...entry, verdicts: counted, reason: uncounted ?? null, runs, nanoseconds: runs };
+				}),
+			};
+		},
+		kill: () => undefined,
+	};
+}
+
 function inspect(kernel: FakeKernel, namespaces: readonly string[]): InspectAnswer {
 	const state = kernel.read();
 	if (!state.bpffs) throw refusal("LOAD_BPFFS_NOT_MOUNTED", "no bpffs is mounted where pins go");
@@ -457,6 +376,7 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	if (command === "probe") return loader.probe();
 	if (command === "kernel-keys") return loader.kernelKeys();
 	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
+	if (command === "watch") return watchUntilStdinEnds(loader, args);
 	const plan = parsePlan(readFileSync(0));
 	// PLAN [--leave FUNCTION SCOPE]…
 	const mayStay = plan.functions.filter(({ function: name, scope }) =>
@@ -464,6 +384,16 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	);
 	if (command === "prove") return loader.prove(plan);
 	return command === "apply" ? loader.apply(plan, 3, mayStay) : loader.check(plan, mayStay);
+}
+
+async function watchUntilStdinEnds(loader: Loader, args: readonly string[]): Promise<WatchAnswer> {
+	const functions = args.flatMap((name, i) =>
+		i % 2 === 0 ? [{ function: name, scope: args[i + 1] ?? "" }] : [],
+	);
+	const watching = await loader.watch(functions);
+	console.log(JSON.stringify({ watching: functions.length }));
+	for await (const _ of process.stdin);
+	return watching.end();
 }
 
 // Bundled into another program, this module is not the one that was started.

@@ -103,6 +103,17 @@ export function loaderContract(
 			expect((await world.loader.inspect([])).pins).toHaveLength(1);
 		});
 
+		test("watch counts while it hangs; what is not active cannot be watched", async () => {
+			await using world = await open();
+			const blue = await world.addNamespace();
+			const v1 = await stored(world, samplesOf().v1, blue);
+			await refuses(world.loader.watch([v1]), "LOAD_NOT_ACTIVE", 1);
+			await steps(world, [v1]);
+			const { functions } = await (await world.loader.watch([v1])).end();
+			expect(functions).toMatchObject([{ function: "flow-dissector", scope: v1.scope, runs: 0 }]);
+			expect([0, undefined]).toContain(functions[0]?.verdicts?.ok);
+		});
+
 		test("a link dies with its namespace, and its pin stays until the plan is applied", async () => {
 			await using world = await open();
 			const blue = await world.addNamespace();

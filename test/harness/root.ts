@@ -1,6 +1,6 @@
 // A throw-away KFN root folder with a bpffs of its own at ROOT/sys/fs/bpf. Refuses to work without root where a bpffs is asked for, and never mounts anything outside its folder.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processExists, registerUndo } from "./cleanup.ts";
@@ -29,6 +29,8 @@ export interface KfnRoot extends AsyncDisposable {
 export interface RootOptions {
 	/** False: plain folders only, no privilege needed. Default true. */
 	readonly bpffs?: boolean;
+	/** True: changes are watched as on a host that nobody configured. By default they are not: tests have no time for it. */
+	readonly window?: boolean;
 }
 
 /** Makes a KFN root below the temporary folder; unmounted and removed on disposal or when this process ends. */
@@ -48,6 +50,9 @@ export async function openRoot(purpose: string, options: RootOptions = {}): Prom
 	};
 	for (const folder of [join(root.etc, "trust"), root.state, root.bpffs])
 		mkdirSync(folder, { recursive: true });
+	if (options.window !== true) {
+		writeFileSync(join(root.etc, "config.json"), JSON.stringify({ health: { windowSeconds: 0 } }));
+	}
 	if (mount) await run("mount", ["-t", "bpf", "bpf", root.bpffs]);
 	return {
 		...root,

@@ -5,6 +5,7 @@
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
+mount -t devtmpfs dev /dev
 mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf
 dmesg -n 1
@@ -28,6 +29,18 @@ packets() {
 		ping -c 5 -A -q 127.0.0.1
 }
 
+# The replay's answers in one report, what the counter on the same program saw of them in the other.
+watched_replay() {
+	mkfifo /until
+	kfn-load watch flow-dissector netns:root </until >/watched &
+	exec 3>/until
+	until [ -s /watched ]; do usleep 10000; done
+	report replay-attached kfn-load replay flow-dissector netns:root </frames/questions
+	exec 3>&-
+	wait
+	report watched tail -n 1 /watched
+}
+
 # The firmware leaves escape codes on the first line.
 echo
 report kernel uname -r
@@ -47,7 +60,9 @@ report inspect-replaced kfn-load inspect
 report tampered kfn-load apply /plans/tampered.json
 report inspect-tampered kfn-load inspect
 report hash-attached flow_hash /hash_oracle.bpf.o </frames/flows
-report replay-attached kfn-load replay flow-dissector netns:root </frames/questions
+watched_replay
+report prove kfn-load prove /plans/after.json
+report prove-other kfn-load prove /plans/patched.json
 report patch kfn-load apply /plans/patched.json
 report hash-patched flow_hash /hash_oracle.bpf.o </frames/flows
 report replay-patched kfn-load replay flow-dissector netns:root </frames/questions

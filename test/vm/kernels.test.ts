@@ -125,6 +125,22 @@ describe.each(["6.1", "6.1.170", "6.12", "7"])("on Linux %s", (series) => {
 		expect(signed.verifiedReason).toMatch(series === "7" ? /^the kernel has no key / : /before Linux 6\.18$/);
 	});
 
+	it("what runs is proved by a second copy, and its answers are counted from outside", async (context) => {
+		skipUnless(context, haveKernel(series));
+		const [booted, answer] = await bootSeries(series);
+		expect(answer("prove").functions).toMatchObject([{ proof: "proved", reason: null }]);
+		// The same program with another parameter.
+		expect(answer("prove-other").functions).toMatchObject([{ proof: "differs" }]);
+		const retvals = replayed(booted.reports.get("replay-attached")!.text);
+		const seen = (value: number) => retvals.filter((retval) => retval === value).length;
+		expect(answer("watched").functions).toMatchObject([
+			{
+				...{ function: "flow-dissector", scope: "netns:root", reason: null, runs: retvals.length },
+				verdicts: { ok: seen(BPF_OK), drop: seen(BPF_DROP), continue: seen(CONTINUE), other: 0 },
+			},
+		]);
+	});
+
 	it("the flow dissector passes every vector, at the effort in flow-dissector-kernels.md", async (context) => {
 		skipUnless(context, haveKernel(series));
 		const [booted, answer] = await bootSeries(series);

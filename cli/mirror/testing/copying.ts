@@ -77,6 +77,7 @@ export function contextOf(root: string, env: { readonly fault?: string | undefin
 		root,
 		loader: LOADER,
 		env: { ...none, fault: env.fault },
+		health: {},
 		stderrIsTerminal: false,
 		bootFiles: "/nonexistent",
 		stdinIsTerminal: false,
