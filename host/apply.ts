@@ -83,7 +83,7 @@ export async function dryRun(host: Host, { entries, onStep }: ApplyRequest): Pro
 		previous: current.generation,
 		reason: reasonOf(plan),
 		functions: plannedFunctions(plan),
-		steps: changed ? planSteps(spec, current.generation, generation) : [],
+		steps: changed ? planSteps(spec, current.generation, generation, host.health()) : [],
 		warnings,
 	};
 }

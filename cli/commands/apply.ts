@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { permitFlag, registryFlag } from "../flags.ts";
+import { healthFlags, permitFlag, registryFlag } from "../flags.ts";
 
 export class Apply extends KfnCommand {
 	static override summary = "Make a desired state the host's: all of it, in one change";
@@ -14,6 +14,7 @@ export class Apply extends KfnCommand {
 		state: Args.string({ required: true, description: "file of the form kfn.state/1" }),
 	};
 	static override flags = {
+		...healthFlags(),
 		"dry-run": Flags.boolean({ description: "say what would be done, and do nothing" }),
 		registry: registryFlag(),
 		permit: permitFlag(),
