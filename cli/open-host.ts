@@ -2,7 +2,7 @@
 // an injected fault.
 
 import { parseFault } from "#host/faults.ts";
-import type { HealthSettings } from "#host/health-window.ts";
+import type { HealthSettings } from "#host/health-settings.ts";
 import { type Host, openHost } from "#host/host.ts";
 import { isSeconds, readConfiguration } from "./config-file.ts";
 import type { Context } from "./context.ts";

@@ -12,14 +12,8 @@ import {
 	writePlan,
 } from "./generations.ts";
 import { type Counters, type HealthMark, recordGood, settleGood } from "./health.ts";
-import {
-	baselineOf,
-	type HealthReport,
-	type HealthSettings,
-	hasWindow,
-	healthWindow,
-	NO_HEALTH_WINDOW,
-} from "./health-window.ts";
+import { type HealthSettings, hasWindow, NO_HEALTH_WINDOW } from "./health-settings.ts";
+import { baselineOf, type HealthReport, healthWindow } from "./health-window.ts";
 import type { Host, OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";

@@ -3,12 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { HostError, plain } from "./errors.ts";
-
-export interface HealthCheck {
-	/** The program and its arguments; a name without a slash is looked for in PATH. */
-	readonly argv: readonly string[];
-	readonly timeoutSeconds: number;
-}
+import type { HealthCheck } from "./health-settings.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const OUTPUT_KEPT = 2048;

@@ -4,7 +4,8 @@ import { BLUE, type FakeHost, openFakeHost, RED } from "#test/harness/fake-host.
 import { makeSamples, type Samples } from "#test/harness/host-world.ts";
 import { currentGeneration } from "./generations.ts";
 import { type Counters, goodGeneration, readHealth } from "./health.ts";
-import { badness, type HealthSettings } from "./health-window.ts";
+import type { HealthSettings } from "./health-settings.ts";
+import { badness } from "./health-window.ts";
 import { install } from "./install.ts";
 import { readJournal } from "./journal.ts";
 import { withLock } from "./lock.ts";

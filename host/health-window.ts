@@ -3,18 +3,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { HostError } from "./errors.ts";
 import type { Counters } from "./health.ts";
-import { type HealthCheck, runHealthCheck } from "./health-check.ts";
+import { runHealthCheck } from "./health-check.ts";
+import type { HealthSettings } from "./health-settings.ts";
 import type { Host } from "./host.ts";
 import type { MayStay } from "./loader.ts";
 import { keyOf } from "./plan.ts";
-
-/** How a change is watched; `seconds` 0: not at all. */
-export interface HealthSettings {
-	readonly seconds: number;
-	readonly check: HealthCheck | undefined;
-}
-
-export const NO_HEALTH_WINDOW: HealthSettings = { seconds: 0, check: undefined };
 
 /** What a window saw; it is only made where it found nothing bad. */
 export interface HealthReport {
@@ -30,10 +23,6 @@ export const ANSWERS_LEAST = 100;
 export const ERRORS_LIMIT = 0.05;
 /** … and above so many times the old function's share. */
 export const ERRORS_FACTOR = 4;
-
-export function hasWindow({ seconds, check }: HealthSettings): boolean {
-	return seconds > 0 || check !== undefined;
-}
 
 /**
  * Counts what functions answer from now on, for `seconds` and until `meanwhile` is done.

@@ -3,7 +3,7 @@ import { release } from "node:os";
 import { resolve } from "node:path";
 import { type Durable, openDurable } from "./durable.ts";
 import { type Faults, noFaults } from "./faults.ts";
-import { type HealthSettings, NO_HEALTH_WINDOW } from "./health-window.ts";
+import { type HealthSettings, NO_HEALTH_WINDOW } from "./health-settings.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Loader, spawnLoader, withFaults } from "./loader.ts";
 import { kernelNamespaces, type Namespaces } from "./scope.ts";
