@@ -1,6 +1,4 @@
 // New root and targets metadata going live in the real store, and what must not: attacks and mistakes by name.
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
 import { serializePublishers } from "#signing/publishers.ts";
@@ -16,30 +14,24 @@ import {
 } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
 import type { MetadataStore, MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
-import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
-import { temporaryFolder } from "../testing/server.ts";
-import { StoreReader } from "../testing/store-reader.ts";
-import { initialiseTestStore, type TestTrust } from "../testing/trust.ts";
+import type { StoreReader } from "../testing/store-reader.ts";
+import type { TestTrust } from "../testing/trust.ts";
+import { openTrustedStore, type TrustedStore } from "../testing/trusted-store.ts";
 import { acceptMetadata, type Offered } from "./accept.ts";
 import { generateOnlineKeys, keyringOf } from "./online-keys.ts";
 import { publishTargets } from "./repository.ts";
 
 const NOW = new Date();
 const LIFE = { now: NOW, days: 300 };
-let folder: string;
+let store: TrustedStore;
 let metadata: MetadataStore;
 let trust: TestTrust;
 let reader: StoreReader;
 beforeEach(async () => {
-	folder = temporaryFolder();
-	metadata = await openSqliteMetadataStore(join(folder, "registry.sqlite"));
-	trust = await initialiseTestStore(metadata);
-	reader = new StoreReader(metadata, trust.rootBytes);
+	store = await openTrustedStore();
+	({ metadata, trust, reader } = store);
 });
-afterEach(async () => {
-	await metadata.close();
-	for (const path of [folder, reader.folder]) rmSync(path, { recursive: true });
-});
+afterEach(() => store[Symbol.asyncDispose]());
 
 const accept = (offered: Offered, keyring = keyringOf(trust.online), now = NOW) =>
 	metadata.transaction((tx) => acceptMetadata(tx, offered, { keyring, now }));
@@ -288,7 +280,7 @@ describe("what does not", () => {
 	});
 
 	test("a root alone, or targets alone, where there is nothing yet", async () => {
-		const empty = await openSqliteMetadataStore(join(folder, "empty.sqlite"));
+		const empty = await store.openEmpty();
 		const signing = { keyring: keyringOf(trust.online), now: NOW };
 		const { root, targets } = trust.signed;
 		for (const offered of [{ root }, { targets: { metadata: targets, documents: trust.documents } }]) {

@@ -1,32 +1,24 @@
 // What the online keys sign, read by tuf-js from the real store: publishing touches what it must and nothing else.
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { generateKeyPair } from "#signing/ed25519.ts";
 import { binOf } from "#signing/tuf/bins.ts";
 import { parseEnvelope, type TargetFile } from "#signing/tuf/metadata.ts";
 import type { MetadataStore, RoleRecord } from "../ports/metadata-store.ts";
-import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
-import { temporaryFolder } from "../testing/server.ts";
-import { StoreReader } from "../testing/store-reader.ts";
-import { initialiseTestStore, type TestTrust } from "../testing/trust.ts";
+import type { StoreReader } from "../testing/store-reader.ts";
+import type { TestTrust } from "../testing/trust.ts";
+import { openTrustedStore, type TrustedStore } from "../testing/trusted-store.ts";
 import { generateOnlineKeys, keyringOf } from "./online-keys.ts";
 import { publishTargets, readLiveTrust, type TargetChanges } from "./repository.ts";
 
-let folder: string;
+let store: TrustedStore;
 let metadata: MetadataStore;
 let trust: TestTrust;
 let reader: StoreReader;
 beforeEach(async () => {
-	folder = temporaryFolder();
-	metadata = await openSqliteMetadataStore(join(folder, "registry.sqlite"));
-	trust = await initialiseTestStore(metadata);
-	reader = new StoreReader(metadata, trust.rootBytes);
+	store = await openTrustedStore();
+	({ metadata, trust, reader } = store);
 });
-afterEach(async () => {
-	await metadata.close();
-	for (const path of [folder, reader.folder]) rmSync(path, { recursive: true });
-});
+afterEach(() => store[Symbol.asyncDispose]());
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const file = (digit: string): TargetFile => ({ length: 7, hashes: { sha256: digit.repeat(64) } });
@@ -120,7 +112,7 @@ test("keys that the metadata does not name sign nothing", async () => {
 });
 
 test("a store without trust metadata is not signed for", async () => {
-	const empty = await openSqliteMetadataStore(join(folder, "empty.sqlite"));
+	const empty = await store.openEmpty();
 	const signing = { keyring: keyringOf(trust.online), now: new Date() };
 	const attempt = empty.transaction((tx) => publishTargets(tx, {}, signing));
 	await expect(attempt).rejects.toMatchObject({ code: "REGISTRY_NOT_INITIALISED" });
@@ -129,7 +121,7 @@ test("a store without trust metadata is not signed for", async () => {
 
 test("of two publishes at once, neither is lost", async () => {
 	const paths = Array.from({ length: 10 }, (_, n) => `a/a-${n}.0.0.kfn`);
-	const other = await openSqliteMetadataStore(join(folder, "registry.sqlite"));
+	const other = await store.openAgain();
 	const signing = { keyring: keyringOf(trust.online), now: new Date() };
 	await Promise.all(
 		paths.map((path, n) =>
