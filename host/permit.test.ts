@@ -1,9 +1,12 @@
 // Going to a lower version by its publisher's permit, on a fake kernel: what is let through, and attacks by name.
+import { writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openBundle } from "#bundle/bundle.ts";
+import { sha256 } from "#bundle/digest.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
 import { type DsseEnvelope, signDsseEnvelope } from "#signing/envelope.ts";
 import { newPermit, type Permit } from "#signing/permit.ts";
+import { serializePublishers } from "#signing/publishers.ts";
 import { BLUE, type FakeHost, openFakeHost, RED } from "#test/harness/fake-host.ts";
 import { makeSamples, type Samples, signedSample, trustKeys } from "#test/harness/host-world.ts";
 import { readCurrentPlan } from "./generations.ts";
@@ -242,6 +245,21 @@ describe("attacks", () => {
 		const fresh = await signedSample({ version: "1.0.0", offset: 20, signers: [successor] });
 		trustKeys(fake.host.layout.root, ["sample"], [successor]);
 		await refuses("SIGNATURE_UNKNOWN_KEY", await permit(), fake, fresh.archive);
+	});
+
+	test("permit of a revoked key: it counts for no step, whatever else of that key goes on", async () => {
+		using fake = await onTwo();
+		const successor = await generateKeyPair();
+		const stolen = await permit();
+		// The bundle to go to is one of those that go on; a permit's digest in that list makes it no manifest.
+		const manifests = [to.manifestSha256, sha256(stolen.payload)];
+		const revoked = [{ key: samples.key.publicKey, reason: "stolen", manifests }];
+		const entry = { names: ["sample"], threshold: 1, keys: [successor.publicKey], revoked };
+		writeFileSync(fake.host.layout.publishers, serializePublishers({ publishers: [entry] }));
+		await refuses("SIGNATURE_REVOKED_KEY", stolen, fake);
+		await refuses("SIGNATURE_REVOKED_KEY", await permit({}, [samples.key, successor]), fake);
+		await take(fake, samples.v1.archive, { named: await permit({}, [successor]) });
+		expect(fake.kernel.running()).toEqual([`flow-dissector ${BLUE} 1.0.0`]);
 	});
 
 	test("one signer alone, where the publisher's threshold is two", async () => {

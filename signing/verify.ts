@@ -114,7 +114,8 @@ async function verifyOne(
 		});
 	}
 	// Its signature fits, and still says nothing: a thief of the key can make one over anything, dated as he likes.
-	if (revoked !== undefined && !revoked.manifests.includes(digest)) {
+	const goesOn = thing === "bundle" && revoked?.manifests.includes(digest);
+	if (revoked !== undefined && !goesOn) {
 		throw new SigningError("SIGNATURE_REVOKED_KEY", `the key ${keyid} is revoked: ${revoked.reason}`, {
 			hint: `do not use this ${thing}: its publisher vouches only for what was listed when the key was revoked`,
 			details: { keyid, reason: revoked.reason },
