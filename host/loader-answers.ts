@@ -76,6 +76,9 @@ const have = open({ have: oneOf("yes", "no", "unknown") }, { reason: text });
 export type OkAnswer = { ok: true };
 export const okAnswer: Shape<OkAnswer> = open({ ok: oneOf(true) });
 
+export const versionAnswer = open({ ok: oneOf(true), version: text });
+export type VersionAnswer = ReturnType<typeof versionAnswer>;
+
 export const probeAnswer = open(
 	{ ok: oneOf(true), kernel: text, features: mapOf(have) },
 	{ bpffs: have, kernelSignatures: have },

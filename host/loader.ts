@@ -20,6 +20,8 @@ import {
 	type ProveAnswer,
 	probeAnswer,
 	proveAnswer,
+	type VersionAnswer,
+	versionAnswer,
 	type WatchAnswer,
 	watchAnswer,
 } from "./loader-answers.ts";
@@ -36,6 +38,8 @@ export interface MayStay {
 export interface Loader {
 	/** Takes the advisory lock on an open file; it then belongs to that open file. LOAD_LOCK_HELD where another has it. */
 	lock(fd: number): Promise<void>;
+	/** Starts it and asks which one it is. */
+	version(): Promise<VersionAnswer>;
 	probe(): Promise<ProbeAnswer>;
 	/** The keys by which the kernel would check signatures, and whether it does. */
 	kernelKeys(): Promise<KernelKeysAnswer>;
@@ -77,6 +81,7 @@ export function spawnLoader(path: string, root: string): Loader {
 		request(path, ["--root", root, ...args], shape, input, fd);
 	return {
 		lock: async (fd) => void (await ask(okAnswer, ["lock"], undefined, fd)),
+		version: () => ask(versionAnswer, ["version"]),
 		probe: () => ask(probeAnswer, ["probe"]),
 		kernelKeys: () => ask(kernelKeysAnswer, ["kernel-keys"]),
 		check: (plan, mayStay) => ask(checkAnswer, ["check", "-", ...leaveArgs(mayStay)], serializePlan(plan)),
@@ -93,6 +98,7 @@ export function spawnLoader(path: string, root: string): Loader {
 export function withFaults(loader: Loader, faults: Faults): Loader {
 	return {
 		lock: (fd) => faults.aroundAsync("loader lock", () => loader.lock(fd)),
+		version: () => faults.aroundAsync("loader version", () => loader.version()),
 		probe: () => faults.aroundAsync("loader probe", () => loader.probe()),
 		kernelKeys: () => faults.aroundAsync("loader kernel-keys", () => loader.kernelKeys()),
 		check: (plan, mayStay) => faults.aroundAsync("loader check", () => loader.check(plan, mayStay)),

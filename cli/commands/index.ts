@@ -7,6 +7,7 @@ import { BootStatus } from "./boot/status.ts";
 import { Build } from "./build.ts";
 import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
+import { Doctor } from "./doctor.ts";
 import { Export } from "./export.ts";
 import { Gc } from "./gc.ts";
 import { History } from "./history.ts";
@@ -71,6 +72,7 @@ export const COMMANDS = {
 	build: Build,
 	diff: Diff,
 	dissect: Dissect,
+	doctor: Doctor,
 	export: Export,
 	gc: Gc,
 	history: History,

@@ -30,6 +30,7 @@ export { FakeKernel, type FakeKernelState, fakeNamespaces } from "./fake-kernel.
 export function fakeLoader(kernel: FakeKernel): Loader {
 	return {
 		lock,
+		version: async () => ({ ok: true, version: "0.0.0-fake" }),
 		probe: async () => ({ ok: true, kernel: "0.0.0-fake", features: {} }),
 		kernelKeys: async () => ({
 			ok: true,

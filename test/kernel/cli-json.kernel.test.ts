@@ -130,6 +130,7 @@ function commandLines(world: HostWorld): string[][] {
 		["registry:token:list", "--data", data],
 		["install", "flow-dissector@1.0.0", "--scope", world.scope, "--health-window", "0.1"],
 		["status"],
+		["doctor"],
 		["list"],
 		["history"],
 		["gc", "--keep", "0", "--dry-run"],

@@ -37,6 +37,8 @@ async function session(world: HostWorld, golden: string, files: readonly string[
 		masks: [
 			...MASKS,
 			{ pattern: /\d+ vectors/g, name: "[N] vectors" },
+			{ pattern: /Linux \d\S*/g, name: "Linux [RELEASE]" },
+			{ pattern: /\d+ MiB/g, name: "[N] MiB" },
 			{ pattern: /instructions: \+\d+ -\d+/g, name: "instructions: +[N] -[N]" },
 			{ pattern: /\b[0-9a-f]{32}\b/g, name: "[ID]" },
 		],
