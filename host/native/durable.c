@@ -73,11 +73,14 @@ static int bytes_write(int folder, const char *temporary, const char *text)
 
 int state_write(const char *path, json_t *document)
 {
-	char temporary[NAME_MAX + 1], *text = json_dumps(document, JSON_INDENT(2));
+	char temporary[NAME_MAX + 1], *dump = json_dumps(document, JSON_INDENT(2)), *text = NULL;
 	int folder __close = folder_open(path, temporary);
 	int err = 0;
 
 	json_decref(document);
+	if (dump && asprintf(&text, "%s\n", dump) < 0)
+		text = NULL;
+	free(dump);
 	if (!text)
 		return fail(LOAD_INTERNAL, NULL, "%s: out of memory", path);
 	if (folder < 0 || bytes_write(folder, temporary, text))

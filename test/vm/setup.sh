@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Gets what the VM tests need: QEMU, busybox and cpio from the machine's own apt, and Debian's cloud kernels, unpacked into
-# build/vm/kernels/<series>/ and never installed. Idempotent: a kernel that is there is not fetched again.
+# build/vm/kernels/<series>/ and never installed, and a small Debian system as build/vm/system.tar. Idempotent: what is there is
+# not fetched again.
 # Refuses to touch the machine's apt sources: the suites of the kernels are known to one private folder only.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cache=$PWD/build/vm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-packages=(qemu-system-x86 busybox-static cpio)
+packages=(qemu-system-x86 busybox-static cpio mmdebstrap e2fsprogs systemd)
 
 # Series, whether the tests can do without, package. The newest match is taken. 6.1.170 is bookworm's own, from before
 # the fix of CVE-2026-46306 in 6.1.175; bookworm-security goes on from there.
@@ -76,6 +77,17 @@ fetch_kernel() {
 	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
 }
 
+# A Debian system with systemd, an initramfs maker and a kernel with its modules: a minute, most of it dpkg.
+make_system() {
+	local parts=systemd,systemd-sysv,udev,initramfs-tools,linux-image-cloud-amd64,iproute2,kmod,zstd
+	[ -e "$cache/system.tar" ] && return
+	say "a Debian system: $parts"
+	mmdebstrap --quiet --variant=minbase --include="$parts" --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$cache/.system.tar" \
+		http://deb.debian.org/debian >&2 || die "mmdebstrap could not make a Debian system"
+	mv "$cache/.system.tar" "$cache/system.tar"
+}
+
 install_packages
 mkdir -p "$cache/kernels"
 # The lists of four suites are worth fetching again only for the next new kernel; a failed run must not leave them half.
@@ -91,3 +103,4 @@ for line in "${kernels[@]}"; do
 		printf '%s\n' "$why" >"$cache/kernels/$series/unavailable"
 	fi
 done
+make_system
