@@ -215,6 +215,30 @@ describe("in the jail alone, with no rule on sources, clang finds no file for", 
 	});
 });
 
+describe.each(["#line 1", "# 1"])(
+	"a line of a file outside, named by %s, which clang copies into the .BTF",
+	(directive) => {
+		const text = `${directive} "${outside}"\nint f(void) { return 0; }`;
+
+		test("gets there with clang alone", () => {
+			disk.lay(sourcesOf(text));
+			expect(disk.compileUnchecked(SAMPLE_FLAGS).includes(SECRET)).toBe(true);
+		});
+
+		test("is refused by the rules on sources", async () => {
+			const refusal = compileUnits(compiler, SAMPLE_FLAGS, [UNIT], sourcesOf(text), "rules");
+			await expect(refusal).rejects.toMatchObject({ code: "CLI_SOURCE_FORBIDDEN" });
+		});
+
+		test("is not there in the jail alone", async () => {
+			await using jail = await openWorkplace(compiler.path, sourcesOf(text), "jail");
+			const object = Buffer.from(await compile(jail, SAMPLE_FLAGS, UNIT.source));
+			expect(object.includes(outside)).toBe(true);
+			expect(object.includes(SECRET)).toBe(false);
+		});
+	},
+);
+
 describe("a file that the rules on sources overlooked", () => {
 	const tagged = new Set([UNIT.source]);
 
