@@ -120,14 +120,29 @@ function unplannedDrift(pin: Pin): Drift {
 	return at("unplanned", pin, message, "the next changing command detaches it");
 }
 
-function foreignDrift({ scope, hook, programId, name }: ForeignProgram): Drift {
+function foreignDrift({ scope, hook, programId, name, owner }: ForeignProgram): Drift {
 	return {
 		kind: "foreign-program",
 		function: null,
 		scope,
-		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's holds the hook ${hook} in ${scope}`,
+		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's holds the hook ${hook} in ${scope}: ${ownerText(owner)}`,
 		hint: "kfn never replaces it: whoever attached it must detach it",
 	};
+}
+
+/** Whom a program belongs to, in words; what the kernel does not tell is said to be unknown, never guessed. */
+function ownerText(owner: ForeignProgram["owner"]): string {
+	if (owner === undefined) return "whom it belongs to is unknown";
+	const { createdByUid, linkId, pins, holders, complete } = owner;
+	const held = holders.map(({ pid, name }) => `pid ${pid}${name === "" ? "" : ` (${name})`}`);
+	const known = [
+		`loaded by uid ${createdByUid}`,
+		...(held.length === 0 ? [] : [`held by ${held.join(", ")}`]),
+		...(pins.length === 0 ? [] : [`pinned at ${pins.join(", ")}`]),
+		linkId === null ? "attached without a link" : `attached by link ${linkId}`,
+	].join(", ");
+	if (held.length > 0 || pins.length > 0) return known;
+	return `${known}; ${complete ? "no process and no pin holds it, so the kernel does not tell whose it is" : "there was too much to look at to find whose it is"}`;
 }
 
 function at(

@@ -67,7 +67,19 @@ const pin = open(
 /** One function's pins as the loader found them. */
 export type Pin = ReturnType<typeof pin>;
 
-const foreign = open({ scope: text, hook: text, programId: count }, { name: text, kernelTag: text });
+const owner = open({
+	createdByUid: count,
+	/** Unix seconds. */
+	loadedAt: count,
+	/** The link that attaches it; null where it was attached without one. */
+	linkId: orNull(count),
+	pins: listOf(text),
+	holders: listOf(open({ pid: count, name: text })),
+	/** False: there was more to look at than the loader does. */
+	complete: flag,
+});
+
+const foreign = open({ scope: text, hook: text, programId: count }, { name: text, kernelTag: text, owner });
 /** A program on one of our hooks that is not ours. */
 export type ForeignProgram = ReturnType<typeof foreign>;
 

@@ -167,3 +167,37 @@ test("replay refuses a function that is not active, and asks which of several sc
 function object({ host }: FakeHost): string {
 	return join(host.layout.storeEntry(samples.v1.sha256), "obj/sample.bpf.o");
 }
+
+const OWNER = { createdByUid: 0, loadedAt: 0, linkId: null, pins: [], holders: [], complete: true };
+test.each<[string, object | undefined, RegExp]>([
+	[
+		"a process",
+		{ ...OWNER, linkId: 7, holders: [{ pid: 812, name: "cilium-agent" }] },
+		/loaded by uid 0, held by pid 812 \(cilium-agent\), attached by link 7$/,
+	],
+	[
+		"a pin",
+		{ ...OWNER, pins: ["/sys/fs/bpf/other"] },
+		/pinned at \/sys\/fs\/bpf\/other, attached without a link$/,
+	],
+	["nobody", OWNER, /no process and no pin holds it, so the kernel does not tell whose it is$/],
+	["somebody among too many", { ...OWNER, complete: false }, /too much to look at/],
+	["a loader that does not say", undefined, /whom it belongs to is unknown$/],
+])("a foreign program that belongs to %s", async (_who, owner, message) => {
+	using fake = await running();
+	const { loader } = fake.host;
+	const foreign = {
+		scope: BLUE,
+		hook: "flow_dissector",
+		programId: 7,
+		name: "theirs",
+		...(owner && { owner }),
+	};
+	const inspect = async (namespaces: readonly string[]) =>
+		({ ...(await loader.inspect(namespaces)), foreign: [foreign] }) as Awaited<
+			ReturnType<typeof loader.inspect>
+		>;
+	const seen = await status({ ...fake.host, loader: { ...loader, inspect } });
+	expect(seen.drift).toMatchObject([{ kind: "foreign-program", message }]);
+	expect(seen.foreign).toEqual([foreign]);
+});

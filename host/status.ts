@@ -12,7 +12,7 @@ import { type Applied, readApplied, readCurrentPlan } from "./generations.ts";
 import { goodGeneration, type Health, readHealth } from "./health.ts";
 import type { Host } from "./host.ts";
 import { readJournal } from "./journal.ts";
-import type { InspectAnswer, Pin } from "./loader-answers.ts";
+import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
 import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
@@ -81,6 +81,8 @@ export interface StatusReport {
 	readonly mark: StatusMark | null;
 	readonly functions: readonly StatusFunction[];
 	readonly drift: readonly Drift[];
+	/** Programs of others on the hooks of the generation's scopes, with whom they belong to. */
+	readonly foreign: readonly ForeignProgram[];
 	/** Why the kernel could not be looked at; null where it was. */
 	readonly unseen: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
 	/** What this host may believe of its registry (docs/formats/trust-state.md). */
@@ -107,6 +109,7 @@ export async function status(host: Host): Promise<StatusReport> {
 		mark: markOf(host, plan),
 		functions: plan.functions.map((entry) => statusFunction(host, views, entry)),
 		drift,
+		foreign: views.kernel?.foreign ?? [],
 		unseen,
 		trust: trustStatus(host),
 	};

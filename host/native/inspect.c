@@ -88,9 +88,10 @@ static int foreign_add(json_t *list, const char *scope, const struct netns *netn
 		return 0;
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
 		return fail_errno(LOAD_KERNEL_REFUSED, fd < 0 ? -fd : errno, "program %u cannot be inspected", id);
-	return json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o}", "scope", scope, "hook", "flow_dissector",
+	return json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "scope", scope, "hook", "flow_dissector",
 						     "programId", (json_int_t)id, "name", name_json(&info),
-						     "kernelTag", hex_json(info.tag, KERNEL_TAG_SIZE)))
+						     "kernelTag", hex_json(info.tag, KERNEL_TAG_SIZE), "owner",
+						     owner_json(id, info.created_by_uid, unix_seconds(info.load_time))))
 	       ? fail(LOAD_USAGE, NULL, "a namespace's path is not UTF-8") : 0;
 }
 

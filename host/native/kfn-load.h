@@ -293,6 +293,9 @@ int cmd_boot(enum boot_stage stage);
 int cmd_boot_good(void);
 int cmd_boot_copy(const char *folder, const char *release);
 
+/* owner.c: whom a program belongs to, as far as the kernel tells */
+json_t *owner_json(uint32_t prog_id, uint32_t uid, json_int_t loaded_at);
+
 /* apply.c, prove.c, watch.c, inspect.c, replay.c, lock.c */
 int plan_apply(const struct plan *plan, json_t **out);
 int cmd_apply(const char *plan, char **leave_args, size_t leave_count);
