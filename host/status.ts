@@ -19,6 +19,7 @@ import { publishersInForce } from "./publishers.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
 import { hasKernelSignatures, openStored } from "./store.ts";
 import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
+import { type VerifiedBy, verifiedBy } from "./verified-by.ts";
 
 export interface StatusProgram {
 	readonly name: string;
@@ -35,7 +36,7 @@ export interface StatusProgram {
 	readonly loadedAt: number | null;
 }
 
-export interface StatusFunction {
+export interface StatusFunction extends VerifiedBy {
 	readonly function: string;
 	readonly abi: number;
 	readonly scope: string;
@@ -48,12 +49,6 @@ export interface StatusFunction {
 	readonly configDigest: string;
 	/** The parameters that are not at their defaults; null where the stored manifest cannot say. */
 	readonly set: Config | null;
-	/** Who checked the bytes that run; null before the loader did. */
-	readonly verified: "kernel" | "loader" | null;
-	/** The keyring by a key of which the kernel checked the running program; null where it did not. */
-	readonly keyring: string | null;
-	/** What was checked, or why it was not the kernel that did. */
-	readonly verifiedReason: string | null;
 	/** Whether the stored bundle carries signatures for the kernel. */
 	readonly kernelSigned: boolean;
 	/** Null where the kernel could not be looked at. */
@@ -174,35 +169,12 @@ function statusFunction(host: Host, views: Views, entry: PlanFunction): StatusFu
 		config: entry.config,
 		configDigest: entry.configDigest,
 		set: setParameters(host, entry) ?? null,
-		...verifiedOf(applied, pin, views.kernel !== undefined),
+		...verifiedBy(applied, pin),
 		kernelSigned: hasKernelSignatures(host, entry.bundle.sha256),
 		running: isRunning(views, entry),
 		programs: programsOf(applied, pin),
 		offload: null,
 	};
-}
-
-/**
- * Who checked the bytes that run now. What was said when they were applied is not enough: after a reboot another program of the
- * same bytes may run, which the kernel did not check. Its mark is in the pins.
- */
-function verifiedOf(
-	applied: Applied["functions"][number] | undefined,
-	pin: Pin | undefined,
-	isSeen: boolean,
-): Pick<StatusFunction, "verified" | "keyring" | "verifiedReason"> {
-	const keyring = pin?.keyring ?? null;
-	const said = applied?.verifiedReason ?? null;
-	if (keyring !== null) {
-		const reason = `the kernel checked the signature with a key of ${keyring} when it was loaded`;
-		return { verified: "kernel", keyring, verifiedReason: applied?.keyring === keyring ? said : reason };
-	}
-	if (applied?.verified !== "kernel")
-		return { verified: applied?.verified ?? null, keyring, verifiedReason: said };
-	const verifiedReason = isSeen
-		? "what runs now was loaded without a check by the kernel"
-		: "the kernel checked it when it was applied, and what runs now cannot be seen";
-	return { verified: isSeen ? "loader" : null, keyring, verifiedReason };
 }
 
 /** Programs as they are in the kernel, in the order that the loader gave when it loaded them. */

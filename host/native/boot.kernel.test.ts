@@ -350,19 +350,24 @@ test("boot-copy takes exactly what a boot of the root namespace needs, of a good
 	);
 	expect(rig.run(["boot-copy", into, "--release", "6.1.0-other"]).body).toMatchObject({ generation: 0 });
 	expect(existsSync(into)).toBe(false);
-	expect(copy().body).toMatchObject({ ok: true, generation: 1, files: 7 });
+	writeFileSync(join(bundle.dir, "kfn.kernel-sig.json"), "for the kernel");
+	mkdirSync(join(rig.root, "etc/kfn/trust/kernel-keys"));
+	writeFileSync(join(rig.root, "etc/kfn/trust/kernel-keys/00.der"), "a certificate");
+	expect(copy().body).toMatchObject({ ok: true, generation: 1, files: 9 });
 	const files = execFileSync("find", [".", "!", "-type", "d", "-printf", "%P\\n"], {
 		cwd: into,
 		encoding: "utf8",
 	});
 	const entry = `var/lib/kfn/store/${bundle.dir.split("/").at(-1)}`;
 	expect(files.trim().split("\n").sort()).toEqual([
+		"etc/kfn/trust/kernel-keys/00.der",
 		"etc/kfn/trust/publishers.json",
 		"usr/lib/kfn/kfn-load",
 		"var/lib/kfn/current",
 		"var/lib/kfn/generations/1/plan.json",
 		"var/lib/kfn/good",
 		`${entry}/kfn.json`,
+		`${entry}/kfn.kernel-sig.json`,
 		`${entry}/kfn.sig.json`,
 		`${entry}/obj/x.bpf.o`,
 		`${entry}/vectors/basic.jsonl`,
@@ -373,6 +378,10 @@ test("boot-copy takes exactly what a boot of the root namespace needs, of a good
 		release: "6.1.0-test",
 		generation: 1,
 	});
+	for (const root of [rig.root, into]) {
+		rmSync(join(root, entry, "kfn.kernel-sig.json"));
+		rmSync(join(root, "etc/kfn/trust/kernel-keys"), { recursive: true });
+	}
 	rig.trust([]);
 	expect(copy().code).toBe("LOAD_PUBLISHERS_NO_MATCH");
 	// The registry's map travels with what authenticates it: the image proves the bundle as the host does.

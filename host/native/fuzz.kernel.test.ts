@@ -1,4 +1,4 @@
-// Thousands of broken plans, trust files, signature files, manifests, objects and vectors against the loader built with
+// Thousands of broken plans, trust files, signature files (the publisher's and those for the kernel), manifests, objects and vectors against the loader built with
 // AddressSanitizer and UBSan. Each case is signed anew where that is what lets it reach the next parser. A case is told by its
 // number alone: KFN_FUZZ_FIRST=n KFN_FUZZ_CASES=1 runs it again.
 import { spawn } from "node:child_process";
@@ -6,6 +6,8 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { serializePkcs7 } from "#signing/kernel/pkcs7.ts";
+import { serializeKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { ASAN, type Json, json, make, planOf, Rig, sha256, signatureFile, signatureOf } from "./fixture.ts";
 
 const SCOPE = "netns:/run/netns/kfn-load-none";
@@ -111,7 +113,13 @@ const KINDS = [
 	"object",
 	"object",
 	"vectors",
+	"kernel signatures",
+	"pkcs7",
 ] as const;
+
+/** In its one shape; whether it is valid nobody asks before the kernel. */
+const PKCS7 = Buffer.from(serializePkcs7({ keyid: Buffer.alloc(20, 1), sig: Buffer.alloc(384, 2) }));
+const DIGEST = "0".repeat(64);
 
 /** One worker's root with one bundle, whose files it rewrites for each case. */
 class Victim {
@@ -134,6 +142,9 @@ class Victim {
 		const vectors = change("vectors", this.vectors);
 		const manifest = change("manifest", this.manifestWith(object, vectors));
 		const signatures = change("signatures", signatureFile([signatureOf(this.rig.key, manifest)]));
+		const pkcs7 = change("pkcs7", PKCS7);
+		const forKernel = Buffer.from(serializeKernelSignatures([{ insnsDigest: DIGEST, pkcs7 }]));
+		writeFileSync(join(this.bundle.dir, "kfn.kernel-sig.json"), change("kernel signatures", forKernel));
 		writeFileSync(this.rig.trustFile, change("publishers", this.publishers));
 		const files = { "kfn.json": manifest, "kfn.sig.json": signatures, "obj/x.bpf.o": object };
 		for (const [path, bytes] of Object.entries({ ...files, "vectors/basic.jsonl": vectors }))

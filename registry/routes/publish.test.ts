@@ -107,6 +107,14 @@ describe("refuses", () => {
 		await refused(answer, [400, "REGISTRY_SIGNATURE_MISSING"], "unsigned");
 	});
 
+	test("a bundle with signatures for the kernel that no host would take", async () => {
+		const bundle = await testBundle({ name: "malformed", kernelSignatures: "{}" });
+		const answer = await server.publish(bundle, token);
+		await refused(answer, [400, "REGISTRY_BUNDLE_REFUSED"], "malformed");
+		const { details } = (answer.json as ErrorDocument).error;
+		expect(details).toMatchObject({ bundleCode: "KERNEL_SIGNATURE_MALFORMED" });
+	});
+
 	const unauthorised = async (name: string, signers: readonly SecretKey[], signatureCode: string) => {
 		const answer = await server.publish(await testBundle({ name, signers }), token);
 		await refused(answer, [403, "REGISTRY_UNAUTHORISED"], name);

@@ -20,13 +20,14 @@ export interface TestBundle {
 
 let compiled: ReturnType<typeof sampleInput> | undefined;
 
-/** `readme` makes other bytes under the same name and version; `signers` are other keys than the test publisher's, or none. */
+/** `readme` makes other bytes under the same name and version; `signers` are other keys than the test publisher's, or none; `kernelSignatures` is a kfn.kernel-sig.json. */
 export async function testBundle(
 	changes: {
 		name?: string;
 		version?: string;
 		readme?: string | Uint8Array;
 		signers?: readonly SecretKey[];
+		kernelSignatures?: string;
 	} = {},
 ): Promise<TestBundle> {
 	compiled ??= sampleInput();
@@ -43,7 +44,9 @@ export async function testBundle(
 	for (const signer of changes.signers ?? [await testPublisher()]) {
 		signatures = await addSignature(signatures, signer, manifestBytes);
 	}
-	const archive = new Uint8Array(writeBundle(manifestBytes, signatures, files));
+	const { kernelSignatures } = changes;
+	const forKernel = kernelSignatures === undefined ? undefined : Buffer.from(kernelSignatures);
+	const archive = new Uint8Array(writeBundle(manifestBytes, signatures, files, forKernel));
 	const sha256 = createHash("sha256").update(archive).digest("hex");
 	const path = paths.target(targetPaths.archive(name, version), sha256);
 	return { name, version, archive, sha256, tag: manifest.tag.value, path };
