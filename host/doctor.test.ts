@@ -129,6 +129,23 @@ describe("each fault is found by its check", () => {
 		]);
 	});
 
+	test("boot", async () => {
+		using fake = await openHost();
+		const { layout } = fake.host;
+		const enabled = { schema: "kfn.boot-enabled/1", initramfs: false, made: [] };
+		const unfinished = [{ generation: 2, boots: 3 }];
+		const counter = { bootId: "a", current: 2, generation: 1, booted: 1, unfinished };
+		writeFileSync(layout.bootCounter, JSON.stringify({ schema: "kfn.boot-counter/1", ...counter }));
+		expect(await findings(probing(fake, {}), "problem")).toEqual([]);
+		writeFileSync(layout.bootEnabled, JSON.stringify(enabled));
+		mkdirSync(layout.config, { recursive: true });
+		writeFileSync(layout.off, "");
+		expect(await findings(probing(fake, {}), "problem")).toEqual([
+			"boot: the file /etc/kfn/off keeps the next boot from loading anything",
+			"boot: generation 2, the current one, did not come up in 3 of the last boots",
+		]);
+	});
+
 	test("lock", async () => {
 		using fake = await openHost();
 		const held = await fake.locked(() => findings(probing(fake, {}), "problem"));

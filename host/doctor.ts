@@ -1,5 +1,6 @@
 // Looks at everything that kfn needs of a host and says, one by one, what is well, what is not, and what could not be told. Takes no
 // lock, writes nothing, and refuses to stop at the first finding.
+import { bootCheck } from "./doctor/boot.ts";
 import { type Check, type CheckResult, runCheck } from "./doctor/check.ts";
 import { bpffsCheck, featuresCheck, jitCheck, loaderCheck, lockCheck } from "./doctor/kernel.ts";
 import {
@@ -29,6 +30,7 @@ export const CHECKS: readonly Check[] = [
 	trustCheck,
 	clockCheck,
 	diskCheck,
+	bootCheck,
 ];
 
 /** `kfn doctor --json` (docs/formats/doctor.md). */

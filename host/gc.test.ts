@@ -61,6 +61,14 @@ test("the current, the previous and the last good generation stay, whatever is t
 	expect(await collect(fake, 0)).toMatchObject({ generations: [2], kept: [1, 3, 4], bundles: [] });
 });
 
+test("the last generation with which a boot came up stays: the next boot may need it", async () => {
+	using fake = await threeGenerations();
+	const counter = { bootId: "a", current: 3, generation: 3, booted: 1, unfinished: [] };
+	writeFileSync(fake.host.layout.bootCounter, JSON.stringify({ schema: "kfn.boot-counter/1", ...counter }));
+	expect(gcDryRun(fake.host, { keep: 0 })).toMatchObject({ generations: [], kept: [1, 2, 3] });
+	expect(await collect(fake, 0)).toMatchObject({ generations: [], kept: [1, 2, 3] });
+});
+
 test("ten stay unless fewer are asked for", async () => {
 	using fake = await threeGenerations();
 	expect(await collect(fake, 10)).toMatchObject({ generations: [], kept: [1, 2, 3], bytes: 0 });

@@ -2,6 +2,7 @@
 // commands. Refuses to touch what runs, what a boot or a rollback would go back to, and what an interrupted change is about.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { readCounter } from "./boot/counter.ts";
 import { isTemporary, statOf } from "./durable.ts";
 import {
 	currentGeneration,
@@ -80,7 +81,9 @@ function removable(host: Host, keep: number): number[] {
 	const committed = generationNumbers(host).filter((n) => n <= current);
 	const previous = committed.findLast((n) => n < current);
 	const { from, to } = journalOf(host);
-	const safe = new Set([current, goodGeneration(host), previous, from, to]);
+	// Where the current one does not come up, a boot loads the last that did, and where that is gone, the last good one.
+	const booted = readCounter(host)?.booted;
+	const safe = new Set([current, goodGeneration(host), booted, previous, from, to]);
 	// Of none: `slice(-0)` would be all of them.
 	const newest = new Set(keep === 0 ? [] : committed.slice(-keep));
 	return committed.filter((n) => !safe.has(n) && !newest.has(n));

@@ -4,7 +4,7 @@ import { KfnCommand, type Output } from "../command.ts";
 export class Gc extends KfnCommand {
 	static override summary = "Remove old generations and the bundles that only they needed";
 	static override description =
-		"The current generation, the one before it, the last good one and those of an interrupted change always stay.";
+		"The current generation, the one before it, the last good one, the last that booted and those of an interrupted change always stay.";
 	static override flags = {
 		keep: Flags.integer({ min: 0, default: 10, description: "how many of the newest generations stay" }),
 		"dry-run": Flags.boolean({ description: "say what would be removed, and remove nothing" }),
