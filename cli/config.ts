@@ -8,7 +8,8 @@ type Plugin = Interfaces.Plugin;
 
 const TOPICS = {
 	boot: { description: "Load functions at boot" },
-	key: { description: "Publisher keys" },
+	key: { description: "Keys of publishers, and of a registry's signers" },
+	"kernel-key": { description: "Keys whose signatures the kernel itself can check" },
 	log: { description: "The registry's transparency log" },
 	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },

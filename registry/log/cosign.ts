@@ -8,20 +8,35 @@ import { type NoteSignature, parseNote, serializeNote, signaturesOf } from "#sig
 import { RegistryError } from "../api/errors.ts";
 import type { LogReads, LogWrites } from "../ports/log-store.ts";
 
+declare const proved: unique symbol;
+
+/** Valid cosignatures of named witnesses, on a text that need not be this log's; made only in this module. */
+export interface Cosigned {
+	readonly offered: UnverifiedCheckpoint;
+	readonly fresh: readonly NoteSignature[];
+	readonly [proved]: true;
+}
+
 /**
- * Takes the cosignatures on `bytes`, a checkpoint as a witness gives it back, over to the stored one of the same text.
+ * Opens a checkpoint as a witness gives it back. Needs no store: what a stranger sends must not take the lock that publishers wait for.
+ * REGISTRY_COSIGNATURE_REFUSED: it is malformed, or no or not only valid cosignatures of named witnesses.
+ */
+export async function openCosigned(bytes: Uint8Array, trust: LogTrust): Promise<Cosigned> {
+	const offered = parseOffered(bytes);
+	return { offered, fresh: await cosignaturesOf(offered, trust) } as unknown as Cosigned;
+}
+
+/**
+ * Takes the cosignatures over to the stored checkpoint of the same text.
  *
  * Answers its size and the names of all witnesses that it now carries. A witness that is on it already is not added again.
- * REGISTRY_COSIGNATURE_REFUSED: it is malformed, or no or not only valid cosignatures of named witnesses.
  * REGISTRY_CHECKPOINT_UNKNOWN: this log has no such checkpoint, or no longer keeps it.
  */
 export async function attachCosignatures(
 	tx: LogReads & LogWrites,
 	trust: LogTrust,
-	bytes: Uint8Array,
+	{ offered, fresh }: Cosigned,
 ): Promise<{ size: number; cosigners: string[] }> {
-	const offered = parseOffered(bytes);
-	const fresh = await cosignaturesOf(offered, trust);
 	const stored = await tx.findCheckpoint(offered.size);
 	const note = stored && parseNote(stored.bytes);
 	if (stored === undefined || note?.text !== offered.note.text) {

@@ -14,7 +14,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { temporaryFolder } from "../testing/server.ts";
 import { appendToLog, type LogSigner, ownHead } from "./append.ts";
-import { attachCosignatures } from "./cosign.ts";
+import { attachCosignatures, openCosigned } from "./cosign.ts";
 import { servedCheckpoint } from "./served-checkpoint.ts";
 import { storedTiles } from "./stored-tiles.ts";
 
@@ -136,7 +136,10 @@ describe("a damaged store is not built upon", () => {
 describe("witnesses", () => {
 	const served = async (quorum: number) =>
 		store.read((reads) => servedCheckpoint(reads, { ...log.trust, quorum }));
-	const attach = (bytes: Uint8Array) => store.transaction((tx) => attachCosignatures(tx, log.trust, bytes));
+	const attach = async (bytes: Uint8Array) => {
+		const opened = await openCosigned(bytes, log.trust);
+		return store.transaction((tx) => attachCosignatures(tx, log.trust, opened));
+	};
 	/** The checkpoint with cosignatures of these witnesses only, as they would send it. */
 	const cosigned = async (bytes: Uint8Array, ...signers: { name: string; secret: SecretKey }[]) => {
 		const { text } = parseNote(bytes);

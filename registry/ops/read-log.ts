@@ -4,7 +4,7 @@ import { HASH_BYTES } from "#signing/log/merkle.ts";
 import { parseTilePath, type TileName, tileWidth } from "#signing/log/tile.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { CosignedDocument } from "../api/wire.ts";
-import { attachCosignatures } from "../log/cosign.ts";
+import { attachCosignatures, openCosigned } from "../log/cosign.ts";
 import { readLogTrust } from "../log/record.ts";
 import { servedCheckpoint } from "../log/served-checkpoint.ts";
 import { storedTiles } from "../log/stored-tiles.ts";
@@ -41,14 +41,14 @@ export async function readLogTile(registry: RegistryContext, path: string): Prom
 	return registry.metadata.read((reads) => tileOf(reads, name));
 }
 
-/** Takes cosignatures over: see attachCosignatures. REGISTRY_NOT_FOUND: this registry keeps no log. */
-export function cosign(registry: RegistryContext, checkpoint: Uint8Array): Promise<CosignedDocument> {
-	return registry.metadata.transaction(async (tx) => {
-		const trust = await readLogTrust(tx);
-		if (trust === undefined) throw noLog();
-		const { size, cosigners } = await attachCosignatures(tx, trust, checkpoint);
-		return { schema: "kfn.cosigned/1", size, cosigners, quorum: trust.quorum };
-	});
+/** Takes cosignatures over: see openCosigned and attachCosignatures. REGISTRY_NOT_FOUND: this registry keeps no log. */
+export async function cosign(registry: RegistryContext, checkpoint: Uint8Array): Promise<CosignedDocument> {
+	const { metadata } = registry;
+	const trust = await metadata.read(readLogTrust);
+	if (trust === undefined) throw noLog();
+	const cosigned = await openCosigned(checkpoint, trust);
+	const { size, cosigners } = await metadata.transaction((tx) => attachCosignatures(tx, trust, cosigned));
+	return { schema: "kfn.cosigned/1", size, cosigners, quorum: trust.quorum };
 }
 
 async function tileOf(reads: MetadataReads, name: TileName): Promise<Uint8Array> {
