@@ -390,6 +390,16 @@ describe("the file kfn.draft/1", () => {
 		["a skipped version", "root", (file) => Object.assign(at(file, "metadata", "signed"), { version: 3 })],
 		["a field in what is signed", "root", (file) => Object.assign(at(file, "metadata", "signed"), { x: 1 })],
 		[
+			"a role more",
+			"root",
+			(file) => Object.assign(at(file, "metadata", "signed", "roles"), { mirrors: {} }),
+		],
+		[
+			"a delegation by role beside the bins",
+			"targets",
+			(file) => Object.assign(at(file, "metadata", "signed", "delegations"), { roles: [] }),
+		],
+		[
 			"a number that canonical JSON cannot hold",
 			"root",
 			(file) => Object.assign(at(file, "metadata", "signed", "roles", "root"), { x: 1.5 }),

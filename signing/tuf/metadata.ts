@@ -125,6 +125,8 @@ const CHECKS: Readonly<Record<TopLevelRole, (signed: Fields) => void>> = {
 		if (signed["consistent_snapshot"] !== true) throw malformed("root", "consistent_snapshot is not true");
 		const keys = checkKeys(signed["keys"], "root");
 		const roles = record(signed["roles"], "root", "roles");
+		if (!hasExactly(roles, TOP_LEVEL_ROLES))
+			throw malformed("root", "its roles are not the four that there are");
 		for (const name of TOP_LEVEL_ROLES)
 			checkRoleKeys(record(roles[name], "root", `roles.${name}`), keys, "root");
 	},
@@ -134,6 +136,8 @@ const CHECKS: Readonly<Record<TopLevelRole, (signed: Fields) => void>> = {
 		}
 		if (signed["delegations"] === undefined) return;
 		const delegations = record(signed["delegations"], "targets", "delegations");
+		// TUF 1.0.34 §4.5: roles or succinct_roles, never both.
+		if (!hasExactly(delegations, ["keys", "succinct_roles"])) throw malformed("targets", "its delegations");
 		const keys = checkKeys(delegations["keys"], "targets");
 		const bins = record(delegations["succinct_roles"], "targets", "delegations.succinct_roles");
 		checkRoleKeys(bins, keys, "targets");
