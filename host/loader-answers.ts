@@ -38,7 +38,6 @@ const loaded = {
 const verifiedBy = { keyring: orNull(text), verifiedReason: text };
 
 /** One function that the loader has verified and loaded. */
-export type LoadedFunction = ReturnType<typeof checkedFunction>;
 const checkedFunction = open(loaded, verifiedBy);
 
 /** One function of an applied plan: what was done for it, and how long the link call took. */

@@ -1,5 +1,5 @@
 // HTTP to a registry (undici): one request, one answer, every failure under its own code. Refuses answers larger than
-// asked for, bytes that are not those named, and redirects to anywhere.
+// asked for, and redirects to anywhere; whether the bytes are the right ones is for who asked.
 
 import { type Dispatcher, request } from "undici";
 import { isRegistryErrorCode, REGISTRY_ERRORS, type RegistryErrorCode } from "#registry/api/errors.ts";

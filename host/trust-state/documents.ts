@@ -3,8 +3,7 @@
 import { sha256 } from "#bundle/digest.ts";
 import { SigningError } from "#signing/errors.ts";
 import { type Publishers, parsePublishers } from "#signing/publishers.ts";
-import { parseRegistryDocument, type RegistryDocument } from "#signing/registry-document.ts";
-import { damaged } from "./damage.ts";
+import { parseRegistryDocument } from "#signing/registry-document.ts";
 import type { Remembered, Walk } from "./session.ts";
 import type { TrustSet } from "./set.ts";
 
@@ -49,11 +48,4 @@ function listsItself(walk: Walk, path: string): boolean {
 export function publishersOfSet(set: TrustSet): Publishers | undefined {
 	const bytes = set.files.get("publishers.json");
 	return bytes === undefined ? undefined : parsePublishers(bytes);
-}
-
-/** What the registry says of itself; HOST_TRUST_DAMAGED in a set that has no such document. */
-export function registryOfSet(set: TrustSet): RegistryDocument {
-	const bytes = set.files.get("registry.json");
-	if (bytes === undefined) throw damaged(set.name, "holds no registry.json");
-	return parseRegistryDocument(bytes);
 }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { parseRegistryDocument } from "#signing/registry-document.ts";
 import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { parseEnvelope } from "#signing/tuf/metadata.ts";
 import { forge } from "#test/harness/forgery.ts";
@@ -15,7 +16,7 @@ import {
 } from "#test/harness/trust-world.ts";
 import { withLock } from "../lock.ts";
 import { commitSet } from "./commit.ts";
-import { publishersOfSet, registryOfSet } from "./documents.ts";
+import { publishersOfSet } from "./documents.ts";
 import { noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
 import { trustStatus } from "./report.ts";
@@ -45,7 +46,7 @@ describe("refresh", () => {
 			].sort(),
 		);
 		expect(publishersOfSet(set!)!.publishers[0]!.names).toEqual(["flow-*"]);
-		expect(registryOfSet(set!).origin).toBe("registry.test/log");
+		expect(parseRegistryDocument(set!.files.get("registry.json")!).origin).toBe("registry.test/log");
 		expect(mark).toMatchObject({
 			set: set!.name,
 			time: NOW.toISOString(),
