@@ -77,7 +77,7 @@ export function layoutOf(root: string): Layout {
 		off: join(root, "etc/kfn/off"),
 		bootCounter: join(state, "boot.json"),
 		initramfs: join(state, "initramfs"),
-		bootEnabled: join(state, "boot-enabled.json"),
+		bootEnabled: join(root, "etc/kfn/boot-enabled.json"),
 		bootRecords: join(root, "run/kfn/boot"),
 		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),

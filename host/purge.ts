@@ -41,6 +41,9 @@ export function purgeEverything(lock: HostLock): void {
 	pointTo(lock, 0);
 	sweep(lock);
 	for (const folder of [layout.generations, layout.store, layout.tmp]) durable.removeTree(folder);
+	// Numbers start at 1 again, and what is counted of a generation would be counted of another.
+	durable.removeFile(layout.bootCounter);
+	durable.removeTree(layout.initramfs);
 	durable.removeFile(layout.log);
 	// Whoever opened this file before and locks it after us finds that its name is gone, and opens a new one (lock.ts).
 	durable.removeFile(layout.lock);

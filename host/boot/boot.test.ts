@@ -1,11 +1,23 @@
 // Enabling and disabling boot loading below a root, as systemd itself reads it, and what status says of the loader's records.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { generateKeyPair } from "#signing/ed25519.ts";
-import { type FakeHost, openFakeHost } from "#test/harness/fake-host.ts";
+import { BLUE, type FakeHost, openFakeHost } from "#test/harness/fake-host.ts";
+import { makeSamples } from "#test/harness/host-world.ts";
+import { install } from "../install.ts";
+import { remove } from "../remove.ts";
 import { disableBoot, enableBoot } from "./enable.ts";
 import { bootStatus } from "./status.ts";
 
@@ -33,7 +45,7 @@ function tree(): string[] {
 	return all
 		.filter((entry) => !entry.isDirectory())
 		.map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-		.filter((path) => !path.startsWith("var/lib/kfn/"))
+		.filter((path) => !path.startsWith("var/lib/kfn/") && path !== "etc/kfn/boot-enabled.json")
 		.sort();
 }
 
@@ -113,6 +125,24 @@ test("systemd finds nothing wrong in the units, and a shell nothing in the hooks
 	])
 		execFileSync("dash", ["-n", join(import.meta.dirname, script)]);
 	execFileSync("bash", ["-n", join(import.meta.dirname, "dracut/90kfn/module-setup.sh")]);
+});
+
+test("a purge of the last bundle forgets what was counted of boots; boot loading stays enabled", async () => {
+	const samples = await makeSamples();
+	using other = openFakeHost(samples);
+	const { layout } = other.host;
+	await other.locked((lock) =>
+		enableBoot(lock, { files: import.meta.dirname, loader: LOADER, initramfs: false }),
+	);
+	await other.locked((lock) => install(lock, { bundle: samples.v1.archive, scope: BLUE }));
+	writeFileSync(layout.bootCounter, example("counter"));
+	mkdirSync(layout.initramfs);
+	writeFileSync(join(layout.initramfs, "x.json"), example("initramfs"));
+	await other.locked((lock) => remove(lock, { name: "sample", purge: true }));
+	expect(existsSync(layout.state)).toBe(false);
+	expect(bootStatus(other.host)).toMatchObject({ enabled: true, booted: 0, images: [] });
+	await other.locked(disableBoot);
+	expect(existsSync(layout.bootEnabled)).toBe(false);
 });
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/formats/boot.md"), "utf8");

@@ -1,7 +1,7 @@
 // Puts the units, the udev rule and the initramfs hooks where systemd and the initramfs makers look, and takes them away again.
 // Files and links only, below one root: it works in an image that is being built, and starts nothing.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileError, linkTarget, statOf } from "../durable.ts";
 import { HostError } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -154,7 +154,7 @@ function layFile({ host }: HostLock, spec: EnableSpec, from: string, to: string)
 	const bytes = read(source);
 	if (statOf(path)?.isFile() && readFileSync(path).equals(bytes)) return false;
 	const runs = to === LOADER || to.endsWith(".sh") || to.endsWith("/kfn");
-	host.durable.makeFolder(join(path, ".."));
+	host.durable.makeFolder(dirname(path));
 	host.durable.writeFile(path, bytes, runs ? 0o755 : 0o644);
 	return true;
 }
@@ -170,7 +170,7 @@ function read(path: string): Buffer {
 function layLink({ host }: HostLock, to: string, target: string): boolean {
 	const path = join(host.layout.root, to);
 	if (linkTarget(path) === target) return false;
-	host.durable.makeFolder(join(path, ".."));
+	host.durable.makeFolder(dirname(path));
 	host.durable.swapLink(path, target);
 	return true;
 }
@@ -179,9 +179,10 @@ function take({ host }: HostLock, path: string): void {
 	const full = join(host.layout.root, path);
 	host.durable.removeFile(full);
 	// The folders that may be ours alone.
-	if (/\.wants\/|\/90kfn\/|^usr\/lib\/kfn\//.test(path)) host.durable.removeEmpty(join(full, ".."));
+	if (/\.wants\/|\/90kfn\/|^usr\/lib\/kfn\//.test(path)) host.durable.removeEmpty(dirname(full));
 }
 
 function writeEnabled({ host }: HostLock, enabled: BootEnabled): void {
+	host.durable.makeFolder(dirname(host.layout.bootEnabled));
 	host.durable.writeFile(host.layout.bootEnabled, `${JSON.stringify(enabled, null, 2)}\n`);
 }

@@ -39,7 +39,7 @@ async function runSystem(name: string, append: string): Promise<ReadonlyMap<stri
 			...["-kernel", image.kernel, "-initrd", image.initrd],
 			...[
 				"-append",
-				`console=ttyS0 quiet loglevel=1 panic=-1 root=/dev/vda rw systemd.show_status=0 ${append}`,
+				`console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check root=/dev/vda rw systemd.show_status=0 ${append}`,
 			],
 		],
 		{ timeoutMs: LONG, allowFailure: true },
