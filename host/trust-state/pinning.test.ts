@@ -2,13 +2,20 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "#bundle/digest.ts";
-import { makeKfnRepository, openTrustWorld, outcome } from "#test/harness/trust-world.ts";
+import {
+	daysLater,
+	makeKfnRepository,
+	NOW,
+	openTrustWorld,
+	outcome,
+	writePolicy,
+} from "#test/harness/trust-world.ts";
 import type { TufRepository } from "#test/harness/tuf-repository.ts";
 import { faultAt } from "../faults.ts";
 import { withLock } from "../lock.ts";
 import { demandStillListed, floorAbove, isNewlySeen, noteSeen, raiseFloor } from "./floors.ts";
 import { readMark } from "./mark.ts";
-import { fetchRootOf, pinRoot } from "./pinning.ts";
+import { fetchRootOf, pinRoot, recoverTrust } from "./pinning.ts";
 import { trustStatus } from "./report.ts";
 
 let repository: TufRepository;
@@ -108,6 +115,19 @@ describe("kfn trust root pin", () => {
 		expect(await fetchRootOf(sha256(repository.root), options)).toEqual(repository.root);
 		expect(await outcome(fetchRootOf(sha256(other.root), options))).toBe("HOST_TRUST_FINGERPRINT");
 	});
+});
+
+test("kfn trust recover takes expired metadata as far as policy allows, as every read does", async () => {
+	using world = openTrustWorld(repository);
+	await world.refresh();
+	rmSync(world.host.layout.trustSets, { recursive: true });
+	world.now = daysLater(9);
+	const recover = () => outcome(recoverTrust(world.host, world.options));
+	expect(await recover()).toBe("TRUST_EXPIRED");
+	writePolicy(world.root, 30);
+	expect(await recover()).toBe("accepted");
+	expect(trustStatus(world.host)).toMatchObject({ state: "suspended" });
+	expect(readMark(world.host).time).toBe(NOW.toISOString());
 });
 
 describe("floors", () => {

@@ -17,7 +17,7 @@ import { markedRoles, replaceSet } from "./commit.ts";
 import { damaged } from "./damage.ts";
 import { EMPTY_MARK, type MarkedBundle, parseMark, type TrustMark } from "./mark.ts";
 import { type PinnedRoot, readPin } from "./pin.ts";
-import { type SessionOptions, Walk } from "./session.ts";
+import { type SessionOptions, walkFrom } from "./session.ts";
 import { currentSetName, readSet, rolesOfSet, type TrustSet } from "./set.ts";
 import { demandVersions, readTrustState } from "./state.ts";
 
@@ -99,9 +99,7 @@ function otherPinned(host: Host): HostError {
 export async function recoverTrust(host: Host, options: SessionOptions): Promise<TrustSet> {
 	const pin = readPin(host);
 	const mark = rememberedMark(host);
-	const state = { pin, set: undefined, mark };
-	const walk = new Walk(host, options, state, mark, 0);
-	await walk.run(options.companions);
+	const walk = await walkFrom(host, { ...options, rehearse: true }, { pin, set: undefined, mark });
 	const next = walk.next();
 	demandVersions(walk.trusted(), next.record.roles, mark);
 	demandLog(next.files, mark);

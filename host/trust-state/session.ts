@@ -249,7 +249,8 @@ export class Walk {
 
 const ROLES = { root: true, timestamp: true, snapshot: true, targets: true };
 
-async function walkFrom(host: Host, options: SessionOptions, state: TrustState): Promise<Walk> {
+/** A whole walk, as strict as it can be and no laxer than policy allows; of a refused one what was verified is kept, unless rehearsed. */
+export async function walkFrom(host: Host, options: SessionOptions, state: TrustState): Promise<Walk> {
 	const walk = new Walk(host, options, state, state.mark, 0);
 	try {
 		await walk.run(options.companions);
