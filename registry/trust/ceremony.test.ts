@@ -188,6 +188,22 @@ describe("the next versions", () => {
 		await readsWell();
 	});
 
+	test("a copy that nobody drafted here and too few signed does not wait, or the next change would sign it along", async () => {
+		const add = (name: string, secrets: readonly SecretKey[]) =>
+			ceremony().changePublishers(
+				async (map) => withPublisher(map, { name, keys: [fresh.publicKey], threshold: 1 }),
+				secrets,
+			);
+		await add("evil", []);
+		const evil = await signed(draftAt("2.targets.json"), [signers[0]!]);
+		rmSync(file("2.targets.json"));
+		expect(await refusal(() => ceremony().accept([evil]))).toBe("REGISTRY_DRAFT_INCOMPLETE");
+		expect(staged()).toEqual([]);
+		await add("gro", signers);
+		const { live: map } = await ceremony().publishers();
+		expect(map.publishers.map(({ names }) => names)).toEqual([["gro"]]);
+	});
+
 	test("a registry document that no host would believe is refused, and no draft of it waits", async () => {
 		const key = verifierKey("other.example/log", "ed25519", fresh.publicKey);
 		const add = () =>

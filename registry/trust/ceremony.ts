@@ -11,7 +11,7 @@ import {
 } from "#signing/registry-document.ts";
 import type { Draft, RootDraft, TargetsDraft } from "#signing/tuf/draft.ts";
 import { type DraftReport, reportOf } from "#signing/tuf/draft-report.ts";
-import { demandMaySign, demandsOf, isComplete, maySign, signDraft } from "#signing/tuf/draft-signatures.ts";
+import { demandMaySign, maySign, signDraft } from "#signing/tuf/draft-signatures.ts";
 import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { parseEnvelope } from "#signing/tuf/metadata.ts";
 import { fileDigest } from "#signing/tuf/metadata-report.ts";
@@ -45,7 +45,7 @@ import {
 	type TrustState,
 } from "./amend.ts";
 import { type LostVersion, lostVersions } from "./lost-versions.ts";
-import { draftsToAccept, incomplete } from "./merge-drafts.ts";
+import { demandComplete, draftsToAccept } from "./merge-drafts.ts";
 import {
 	firstOnlineKeys,
 	generateOnlineKeys,
@@ -204,15 +204,18 @@ export class Ceremony {
 
 	/**
 	 * Merges these copies into the drafts that wait, and takes live what they concern; without copies, all that waits. What
-	 * is not signed enough stays, with all signatures that came: REGISTRY_DRAFT_INCOMPLETE names the missing keys.
+	 * is not signed enough waits on, with all signatures that came: REGISTRY_DRAFT_INCOMPLETE names the missing keys.
 	 * REGISTRY_DRAFT_NONE, _OVERTAKEN, _FOREIGN; errors of `parseDraft` and `acceptMetadata`.
 	 */
 	accept(copies: readonly Draft[]): Promise<CeremonyResult> {
 		return this.#locked(async () => {
 			const state = await this.#state();
 			const drafts = await draftsToAccept(state, copies);
-			for (const draft of listed(drafts)) await writeStaged(this.#dataDir, draft);
-			await demandComplete(drafts);
+			// What nobody drafted here must not wait here: the next change would go into it, and its signers would sign both.
+			const waiting = currentDrafts(state);
+			const own = listed(drafts).filter(({ role }) => waiting[role] !== undefined);
+			for (const draft of own) await writeStaged(this.#dataDir, draft);
+			await demandComplete(listed(drafts));
 			return { changed: true, live: await this.#goLive(drafts), waiting: [], voided: 0 };
 		});
 	}
@@ -369,13 +372,6 @@ async function signAll(drafts: Drafts, secrets: readonly SecretKey[]): Promise<D
 		return signed;
 	};
 	return { root: await sign(drafts.root), targets: await sign(drafts.targets) };
-}
-
-async function demandComplete(drafts: Drafts): Promise<void> {
-	for (const draft of listed(drafts)) {
-		const demands = await demandsOf(draft);
-		if (!isComplete(demands)) throw incomplete(draft, demands);
-	}
 }
 
 function listed({ root, targets }: Drafts): Draft[] {

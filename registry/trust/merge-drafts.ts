@@ -1,7 +1,7 @@
 // Which drafts `kfn registry accept` takes live: those that wait, with the signatures of copies that were signed elsewhere. Refuses
 // copies of what something overtook, or of another registry.
 import { type Draft, draftTitle, type TargetsDraft } from "#signing/tuf/draft.ts";
-import { type Demand, demandsOf, mergeDrafts } from "#signing/tuf/draft-signatures.ts";
+import { type Demand, demandsOf, isComplete, mergeDrafts } from "#signing/tuf/draft-signatures.ts";
 import type { Envelope, RootSigned, TargetsSigned } from "#signing/tuf/metadata.ts";
 import { fileDigest } from "#signing/tuf/metadata-report.ts";
 import { RegistryError } from "../api/errors.ts";
@@ -67,7 +67,14 @@ function overtaken(draft: Draft, live: number): RegistryError {
 }
 
 /** REGISTRY_DRAFT_INCOMPLETE with every key that may still sign. */
-export function incomplete(draft: Draft, demands: readonly Demand[]): RegistryError {
+export async function demandComplete(drafts: readonly Draft[]): Promise<void> {
+	for (const draft of drafts) {
+		const demands = await demandsOf(draft);
+		if (!isComplete(demands)) throw incomplete(draft, demands);
+	}
+}
+
+function incomplete(draft: Draft, demands: readonly Demand[]): RegistryError {
 	const open = demands.filter(({ lacking }) => lacking > 0);
 	const lines = open.map(
 		({ by, lacking }) => `${lacking} more ${by.role} ${plural(lacking)} of root ${by.root}`,
