@@ -31,6 +31,7 @@ import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
 import { PermitSign } from "./permit/sign.ts";
+import { Preflight } from "./preflight.ts";
 import { Publish } from "./publish.ts";
 import { RegistryAccept } from "./registry/accept.ts";
 import { RegistryInit } from "./registry/init.ts";
@@ -96,6 +97,7 @@ export const COMMANDS = {
 	"permit:publish": PermitPublish,
 	"permit:show": PermitShow,
 	"permit:sign": PermitSign,
+	preflight: Preflight,
 	publish: Publish,
 	"registry:accept": RegistryAccept,
 	"registry:init": RegistryInit,

@@ -1,0 +1,154 @@
+// What a change would meet, without the change: what the kernel has, and whether each function is verified, loads, answers
+// every vector and finds its hook free. Refuses to attach anything; the store is as before when it is done.
+import type { Bundle } from "#bundle/bundle.ts";
+import type { Config } from "#bundle/config.ts";
+import { codeOf, HostError, LoaderError } from "./errors.ts";
+import { readCurrentPlan } from "./generations.ts";
+import type { Host, OnStep } from "./host.ts";
+import type { LoadedFunction, ProbeAnswer } from "./loader-answers.ts";
+import type { HostLock } from "./lock.ts";
+import { emptyPlan, type PlanFunction } from "./plan.ts";
+import { recover, sweep } from "./recover.ts";
+import { defaultScope, namespaceFile, parseScope } from "./scope.ts";
+import { importBundle } from "./store.ts";
+import { openVerified, planFunctionOf } from "./verified-bundle.ts";
+
+/** Yes, no, or could not tell; with the reason. */
+export type Found = NonNullable<ProbeAnswer["bpffs"]>;
+
+export interface PreflightFunction {
+	readonly function: string;
+	readonly abi: number;
+	readonly scope: string;
+	readonly bundle: { readonly name: string; readonly version: string; readonly sha256: string };
+	/** Whether it can be verified and loaded, and answers every vector. */
+	readonly loads: Found;
+	readonly variant: string | null;
+	readonly verified: LoadedFunction["verified"] | null;
+	/** Vectors that were run, all with the answer that they must get. */
+	readonly vectors: number | null;
+	readonly programs: readonly LoadedFunction["programs"][number][];
+	/** Whether the hook in the scope is free, or is this function's already. */
+	readonly hook: Found;
+	/** Why it does not load, as the loader says it; details may have the failed vector, or the verifier's log. */
+	readonly error: {
+		readonly code: string;
+		readonly message: string;
+		readonly hint: string | null;
+		readonly details: Readonly<Record<string, unknown>>;
+	} | null;
+}
+
+/** `kfn preflight --json` (docs/formats/host-state.md). */
+export interface PreflightReport {
+	/** Whether everything that was looked at is `yes`. */
+	readonly ready: boolean;
+	readonly kernel: string;
+	readonly features: Readonly<Record<string, Found>>;
+	readonly bpffs: Found;
+	/** Whether the kernel itself checks signatures: nothing needs it. */
+	readonly kernelSignatures: Found;
+	readonly functions: readonly PreflightFunction[];
+	/** The gravest of the exit codes that the errors alone would have; 0 where there is none. */
+	readonly exit: number;
+}
+
+export interface PreflightRequest {
+	/** The archive's bytes; without it, every function of the current generation. */
+	readonly bundle?: Uint8Array | undefined;
+	readonly scope?: string | undefined;
+	readonly config?: Config | undefined;
+	readonly onStep?: OnStep | undefined;
+}
+
+/** Looks, loads and tries; what fails is in the report. Throws what {@link openVerified} refuses of a bundle. */
+export async function preflight(lock: HostLock, request: PreflightRequest): Promise<PreflightReport> {
+	const { host } = lock;
+	await recover(lock, request.onStep);
+	const bundle = request.bundle && (await openVerified(host, request.bundle, request.onStep));
+	try {
+		if (bundle !== undefined) importBundle(lock, bundle);
+		const entries = bundle === undefined ? planned(host, request.scope) : [entryOf(host, bundle, request)];
+		const probe = await host.loader.probe();
+		const functions: [PreflightFunction, number][] = [];
+		for (const entry of entries) {
+			request.onStep?.({ step: "preflight", detail: `${entry.bundle.name} in ${entry.scope}` });
+			functions.push(await tried(host, entry));
+		}
+		return reportOf(probe, functions);
+	} finally {
+		// What no generation names leaves the store again.
+		sweep(lock);
+	}
+}
+
+function planned(host: Host, scope: string | undefined): readonly PlanFunction[] {
+	const { functions } = readCurrentPlan(host);
+	return scope === undefined ? functions : functions.filter((entry) => entry.scope === parseScope(scope));
+}
+
+function entryOf(host: Host, bundle: Bundle, { scope, config }: PreflightRequest): PlanFunction {
+	return planFunctionOf(
+		bundle,
+		scope === undefined ? defaultScope(host.namespaces) : parseScope(scope),
+		config,
+	);
+}
+
+async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunction, number]> {
+	const { function: name, abi, scope, bundle } = entry;
+	const { name: bundleName, version, sha256 } = bundle;
+	const hook = await hookOf(host, entry);
+	const base = { function: name, abi, scope, bundle: { name: bundleName, version, sha256 }, hook };
+	try {
+		const { functions } = await host.loader.check({ ...emptyPlan(), functions: [entry] });
+		const [loaded] = functions;
+		if (loaded === undefined) throw new HostError("HOST_LOADER_ANSWER", "the loader checked nothing");
+		const { variant, verified, vectors, programs } = loaded;
+		const loads: Found = { have: "yes", reason: `as ${variant}, ${vectors.run} vectors` };
+		return [{ ...base, loads, variant, verified, vectors: vectors.run, programs, error: null }, 0];
+	} catch (error) {
+		if (!(error instanceof LoaderError)) throw error;
+		const { code, message, hint, details, exit } = error;
+		// Without the right to ask, nobody knows what the kernel would say.
+		const loads: Found = { have: code === "LOAD_NO_PRIVILEGE" ? "unknown" : "no", reason: message };
+		const none = { variant: null, verified: null, vectors: null, programs: [] };
+		return [{ ...base, loads, ...none, error: { code, message, hint: hint ?? null, details } }, exit];
+	}
+}
+
+async function hookOf(host: Host, entry: PlanFunction): Promise<Found> {
+	const file = namespaceFile(entry.scope);
+	if (host.namespaces.identity(file) === undefined && entry.scope !== "netns:root") {
+		return { have: "no", reason: "the namespace does not exist" };
+	}
+	try {
+		const { pins, foreign } = await host.loader.inspect([file]);
+		const theirs = foreign.find(({ scope }) => scope === `netns:${file}` || scope === entry.scope);
+		if (theirs !== undefined) {
+			return { have: "no", reason: `program ${theirs.programId}, which is not kfn's, holds it` };
+		}
+		const ours = pins.find(({ scope, link }) => scope === entry.scope && link?.alive === true);
+		if (ours === undefined) return { have: "yes", reason: "free" };
+		return ours.function === entry.function
+			? { have: "yes", reason: "kfn's own, which would be swapped or kept" }
+			: { have: "no", reason: `kfn's own ${ours.function} holds it` };
+	} catch (error) {
+		if (!(error instanceof LoaderError)) throw error;
+		return { have: codeOf(error) === "LOAD_BPFFS_NOT_MOUNTED" ? "no" : "unknown", reason: error.message };
+	}
+}
+
+const UNTOLD: Found = { have: "unknown", reason: "the loader does not say" };
+
+function reportOf(probe: ProbeAnswer, tries: readonly [PreflightFunction, number][]): PreflightReport {
+	const { kernel, features, bpffs = UNTOLD, kernelSignatures = UNTOLD } = probe;
+	const functions = tries.map(([entry]) => entry);
+	const exits = tries.map(([, exit]) => exit);
+	const needed = [bpffs, ...functions.flatMap(({ loads, hook }) => [loads, hook])];
+	return {
+		ready: needed.every(({ have }) => have === "yes"),
+		...{ kernel, features, bpffs, kernelSignatures, functions },
+		exit: [3, 70, 2, 1].find((exit) => exits.includes(exit)) ?? 0,
+	};
+}
