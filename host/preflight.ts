@@ -5,13 +5,15 @@ import type { Config } from "#bundle/config.ts";
 import { codeOf, HostError, LoaderError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
-import type { LoadedFunction, ProbeAnswer } from "./loader-answers.ts";
+import type { CheckAnswer, ProbeAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { emptyPlan, type PlanFunction } from "./plan.ts";
 import { recover, sweep } from "./recover.ts";
 import { defaultScope, namespaceFile, parseScope } from "./scope.ts";
 import { importBundle } from "./store.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
+
+type LoadedFunction = CheckAnswer["functions"][number];
 
 /** Yes, no, or could not tell; with the reason. */
 export type Found = NonNullable<ProbeAnswer["bpffs"]>;
