@@ -21,6 +21,9 @@ function tell(what: string, fields: object): void {
 	process.stdout.write(`@@ ${what} ${JSON.stringify(fields)}\n`);
 }
 
+/** Tells each step as it begins, so that the test can cut inside of it. */
+const onStep = ({ step }: { step: string }): void => tell(`step-${step}`, {});
+
 async function found(): Promise<void> {
 	const before = await status(host);
 	const pins = (await host.loader.inspect([])).pins.filter(({ link }) => link?.alive);
@@ -48,10 +51,10 @@ async function change(i: number): Promise<void> {
 	await withLock(host, "loop", async (lock) => {
 		const { functions } = readPlan(host, (await status(host)).generation);
 		const [active] = functions;
-		if (active === undefined) await install(lock, { bundle: bundle("1.0.0"), scope });
-		else if (active.bundle.version === "1.0.0") await upgrade(lock, { bundle: bundle("1.1.0") });
-		else if (i % 3 === 0) await remove(lock, { name: "sample", purge: true });
-		else await rollback(lock, {});
+		if (active === undefined) await install(lock, { bundle: bundle("1.0.0"), scope, onStep });
+		else if (active.bundle.version === "1.0.0") await upgrade(lock, { bundle: bundle("1.1.0"), onStep });
+		else if (i % 3 === 0) await remove(lock, { name: "sample", purge: true, onStep });
+		else await rollback(lock, { onStep });
 	});
 }
 
