@@ -34,7 +34,7 @@ const LONG = 1_800_000;
 /** KFN_POWER_CUTS=200 for the long run. Without it 20, or as many as fit the time: every boot is emulated. */
 const WANTED = process.env["KFN_POWER_CUTS"];
 const CUTS = Number(WANTED ?? 20);
-const TIME_MS = WANTED === undefined ? 150_000 : Number.POSITIVE_INFINITY;
+const TIME_MS = WANTED === undefined ? 90_000 : Number.POSITIVE_INFINITY;
 const LEAST = 3;
 /** Changes that the first life does undisturbed: how long they take says when to cut. */
 const CALIBRATION = 3;
