@@ -38,7 +38,8 @@ export default defineConfig({
 					name: "kernel",
 					include: kernel,
 					exclude: never,
-					maxWorkers: 1,
+					// Each test has namespaces, a bpffs and a root of its own, so that two can run beside each other.
+					maxWorkers: Math.min(maxWorkers, 2),
 					sequence: { groupOrder: 2 },
 					testTimeout: 120_000,
 				},
