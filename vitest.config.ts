@@ -1,4 +1,4 @@
-// Three projects: `fast` (no root, no kernel, about a minute), `slow` (the same, but longer: sessions, fuzzing, kills at every
+// Three projects: `fast` (no root, no kernel, a minute or a half more), `slow` (the same, but longer: sessions, fuzzing, kills at every
 // write) and `kernel` (root, namespaces, a real BPF kernel), one after the other. `npm test` runs all three.
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
