@@ -25,6 +25,17 @@ import { readTrustState } from "./state.ts";
 
 const INDEX = "flow-dissector/index.json";
 
+/** Signed anew 95 days later, but for the bins, which have expired then. */
+async function withExpiredBins() {
+	const repository = await makeKfnRepository();
+	await repository.publish(INDEX, Buffer.from("[]"));
+	repository.now = daysLater(95);
+	await repository.signTargets();
+	await repository.signSnapshot();
+	await repository.signTimestamp();
+	return repository;
+}
+
 describe("refresh", () => {
 	test("commits roles and documents whole, and a target is found through them", async () => {
 		const repository = await makeKfnRepository();
@@ -273,12 +284,7 @@ describe("bounded staleness", () => {
 	});
 
 	test("an expired bin alone is suspended, too", async () => {
-		const repository = await makeKfnRepository();
-		await repository.publish(INDEX, Buffer.from("[]"));
-		repository.now = daysLater(95);
-		await repository.signTargets();
-		await repository.signSnapshot();
-		await repository.signTimestamp();
+		const repository = await withExpiredBins();
 		using world = openTrustWorld(repository);
 		world.now = daysLater(95);
 		const strict = await world.refresh();
@@ -292,12 +298,7 @@ describe("bounded staleness", () => {
 	});
 
 	test("what is learnt of an expired bin is not committed over what another command verified meanwhile", async () => {
-		const repository = await makeKfnRepository();
-		await repository.publish(INDEX, Buffer.from("[]"));
-		repository.now = daysLater(95);
-		await repository.signTargets();
-		await repository.signSnapshot();
-		await repository.signTimestamp();
+		const repository = await withExpiredBins();
 		using world = openTrustWorld(repository);
 		world.now = daysLater(95);
 		writePolicy(world.root, 10);
