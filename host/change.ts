@@ -3,7 +3,6 @@
 import type { Bundle } from "#bundle/bundle.ts";
 import { codeOf, HostError, withDetails } from "./errors.ts";
 import {
-	type Applied,
 	currentGeneration,
 	planOrUndefined,
 	pointTo,
@@ -14,7 +13,7 @@ import {
 import { type Counters, type HealthMark, recordGood, settleGood } from "./health.ts";
 import { type HealthSettings, hasWindow, NO_HEALTH_WINDOW } from "./health-settings.ts";
 import { baselineOf, type HealthReport, healthWindow } from "./health-window.ts";
-import type { Host, OnStep } from "./host.ts";
+import type { OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";
 import type { AppliedFunction, ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
@@ -23,6 +22,7 @@ import { appendLog, tryLog } from "./log.ts";
 import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { type Recovery, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
+import { unlessDamaged } from "./state-file.ts";
 import { importBundle } from "./store.ts";
 
 /** A change that a verb asks for. */
@@ -251,7 +251,8 @@ function begin(lock: HostLock, spec: ChangeSpec): Running {
 /** What the loader proved now, and for what it left as it is, what it had proved when that was loaded. */
 function recordOf({ lock, from, effective, applied }: Running): AppliedFunction[] {
 	const left = new Set(applied?.left.map(keyOf));
-	const before = left.size === 0 ? [] : (appliedBefore(lock.host, from.generation)?.functions ?? []);
+	const before =
+		left.size === 0 ? [] : (unlessDamaged(() => readApplied(lock.host, from.generation))?.functions ?? []);
 	const known = [
 		...(applied?.functions ?? []),
 		...before
@@ -259,15 +260,6 @@ function recordOf({ lock, from, effective, applied }: Running): AppliedFunction[
 			.map((entry) => ({ ...entry, step: "keep" as const, nanoseconds: 0 })),
 	];
 	return effective.functions.flatMap((entry) => known.find((seen) => keyOf(seen) === keyOf(entry)) ?? []);
-}
-
-function appliedBefore(host: Host, generation: number): Applied | undefined {
-	try {
-		return readApplied(host, generation);
-	} catch (error) {
-		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
-		return undefined;
-	}
 }
 
 /** The current plan; a damaged one counts as empty here, so that a rollback can leave it behind. */

@@ -78,7 +78,7 @@ export function demandNoForeign({ entry, hooks }: Hooked, foreign: readonly Fore
 	const named = found.name === undefined ? "" : ` (${found.name})`;
 	throw new HostError(
 		"HOST_FOREIGN_PROGRAM",
-		`program ${found.programId}${named}, which is not kfn's, holds the ${found.hook} hook`,
+		`the ${found.hook} hook: program ${found.programId}${named}, which is not kfn's, holds it`,
 		{
 			hint: "kfn never replaces what it did not attach: detach it with the tool that did (bpftool net shows it)",
 			details: { scope: entry.scope, hook: found.hook, programId: found.programId },

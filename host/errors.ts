@@ -129,3 +129,8 @@ export function withDetails<E>(error: E, details: Details, hint?: string): E {
 		...(hint === undefined ? {} : { hint }),
 	}) as E;
 }
+
+/** Of the exit codes of several failures, the one for all: security before a bug, a bug before usage and refusals; 0 of none. */
+export function gravest(exits: readonly number[]): number {
+	return [3, 70, 2, 1].find((exit) => exits.includes(exit)) ?? 0;
+}

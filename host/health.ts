@@ -1,13 +1,12 @@
 // The mark of a generation: that it was good on a kernel, or is bad, and which one was good last. Refuses to call one
 // good that nobody marked: a mark that cannot be read is no mark.
 import { linkTarget, statOf } from "./durable.ts";
-import { codeOf } from "./errors.ts";
 import { currentGeneration, generationNumbers, planOrUndefined } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { time } from "./plan.ts";
 import { count, exact, listOf, oneOf, orNull, text } from "./shape.ts";
-import { readJson } from "./state-file.ts";
+import { readJson, unlessDamaged } from "./state-file.ts";
 
 const POINTER = /^generations\/([1-9]\d{0,8})$/;
 /** A host that boots many kernels keeps the last ones. */
@@ -60,13 +59,8 @@ export function goodGeneration(host: Host): number {
 /** A generation's mark; undefined where it has none, or one that cannot be read. */
 export function readHealth(host: Host, n: number): Health | undefined {
 	if (n === 0) return undefined;
-	try {
-		const health = readJson(host.layout.health(n), healthShape);
-		return health?.generation === n ? health : undefined;
-	} catch (error) {
-		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
-		return undefined;
-	}
+	const health = unlessDamaged(() => readJson(host.layout.health(n), healthShape));
+	return health?.generation === n ? health : undefined;
 }
 
 /** Marks a generation good on the running kernel, and makes it what a boot falls back to. */

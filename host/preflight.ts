@@ -2,12 +2,13 @@
 // every vector and finds its hook free. Refuses to attach anything; the store is as before when it is done.
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
-import { codeOf, HostError, LoaderError } from "./errors.ts";
+import { demandFreeHook, demandNoForeign, foreignPrograms, storedHooks } from "./conflicts.ts";
+import { gravest, HostError, LoaderError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { CheckAnswer, ProbeAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
-import { emptyPlan, type PlanFunction } from "./plan.ts";
+import { emptyPlan, keyOf, type PlanFunction } from "./plan.ts";
 import { recover, sweep } from "./recover.ts";
 import { defaultScope, namespaceFile, parseScope } from "./scope.ts";
 import { importBundle } from "./store.ts";
@@ -119,26 +120,32 @@ async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunctio
 	}
 }
 
+/** What an apply would refuse of the entry's place beside what is active, by the same rules. */
 async function hookOf(host: Host, entry: PlanFunction): Promise<Found> {
 	const file = namespaceFile(entry.scope);
 	if (host.namespaces.identity(file) === undefined && entry.scope !== "netns:root") {
 		return { have: "no", reason: "the namespace does not exist" };
 	}
-	try {
-		const { pins, foreign } = await host.loader.inspect([file]);
-		const theirs = foreign.find(({ scope }) => scope === `netns:${file}` || scope === entry.scope);
-		if (theirs !== undefined) {
-			return { have: "no", reason: `program ${theirs.programId}, which is not kfn's, holds it` };
-		}
-		const ours = pins.find(({ scope, link }) => scope === entry.scope && link?.alive === true);
-		if (ours === undefined) return { have: "yes", reason: "free" };
-		return ours.function === entry.function
-			? { have: "yes", reason: "kfn's own, which would be swapped or kept" }
-			: { have: "no", reason: `kfn's own ${ours.function} holds it` };
-	} catch (error) {
-		if (!(error instanceof LoaderError)) throw error;
-		return { have: codeOf(error) === "LOAD_BPFFS_NOT_MOUNTED" ? "no" : "unknown", reason: error.message };
+	const active = readCurrentPlan(host).functions;
+	const here = active.find((other) => keyOf(other) === keyOf(entry));
+	if (here !== undefined && here.bundle.name !== entry.bundle.name) {
+		return { have: "no", reason: `${here.bundle.name} provides ${entry.function} there` };
 	}
+	const wanted = storedHooks(host, entry);
+	const { found, unseen } = await foreignPrograms(host, [entry]);
+	try {
+		demandFreeHook(
+			host,
+			wanted,
+			active.map((other) => storedHooks(host, other)),
+		);
+		demandNoForeign(wanted, found);
+	} catch (error) {
+		if (!(error instanceof HostError)) throw error;
+		return { have: "no", reason: error.message };
+	}
+	if (unseen !== undefined) return { have: "unknown", reason: unseen };
+	return { have: "yes", reason: here === undefined ? "free" : "kfn's own, which would be swapped or kept" };
 }
 
 const UNTOLD: Found = { have: "unknown", reason: "the loader does not say" };
@@ -151,6 +158,6 @@ function reportOf(probe: ProbeAnswer, tries: readonly [PreflightFunction, number
 	return {
 		ready: needed.every(({ have }) => have === "yes"),
 		...{ kernel, features, bpffs, kernelSignatures, functions },
-		exit: [3, 70, 2, 1].find((exit) => exits.includes(exit)) ?? 0,
+		exit: gravest(exits),
 	};
 }

@@ -29,6 +29,16 @@ export function readJson<T>(path: string, shape: Shape<T>): T | undefined {
 	}
 }
 
+/** What `read` gives; undefined also where the file is damaged, for a reader to whom that is as good as no file. */
+export function unlessDamaged<T>(read: () => T): T | undefined {
+	try {
+		return read();
+	} catch (error) {
+		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
+		return undefined;
+	}
+}
+
 function malformed(path: string, why: string, cause?: unknown): HostError {
 	return new HostError("HOST_STATE_MALFORMED", `${path}: ${why}`, {
 		hint: "kfn did not write this; restore the file from a backup, or look into the disk's health",

@@ -17,6 +17,7 @@ import { setParameters } from "./parameters.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
+import { unlessDamaged } from "./state-file.ts";
 import { hasKernelSignatures, openStored } from "./store.ts";
 import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
 import { type VerifiedBy, verifiedBy } from "./verified-by.ts";
@@ -90,7 +91,7 @@ export async function status(host: Host): Promise<StatusReport> {
 	const { kernel, unseen } = await look(host, plan);
 	const views: Views = {
 		plan,
-		applied: appliedOf(host, plan),
+		applied: unlessDamaged(() => readApplied(host, plan.generation)),
 		...(await faultsOf(host, plan)),
 		kernel,
 		namespaceInode: (entry) => inodeOf(host, entry),
@@ -224,15 +225,6 @@ async function faultsOf(host: Host, plan: Plan): Promise<Pick<Views, "storeFault
 		}
 	}
 	return { storeFaults, trustFaults };
-}
-
-function appliedOf(host: Host, plan: Plan): Applied | undefined {
-	try {
-		return readApplied(host, plan.generation);
-	} catch (error) {
-		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
-		return undefined;
-	}
 }
 
 function unfinishedOf(host: Host): string | undefined {

@@ -2,7 +2,7 @@
 // let one bundle's failure keep the others from their fixes.
 
 import { gt } from "semver";
-import { HostError } from "#host/errors.ts";
+import { gravest, HostError } from "#host/errors.ts";
 import { type Hold, holdAgainst } from "#host/holds.ts";
 import { type ListedFunction, list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
@@ -201,9 +201,4 @@ function summary(
 function failureText({ bundle, version, scope, error }: UpgradeFailure): string {
 	const line = `not upgraded: ${bundle} ${version} in ${scope}: ${error.message} [${error.code}]`;
 	return error.hint === undefined ? line : `${line}\n  hint: ${error.hint}`;
-}
-
-/** A security failure counts before a bug, and a bug before a refusal. */
-function gravest(exits: readonly number[]): number {
-	return [3, 70, 1].find((code) => exits.includes(code)) ?? exits[0] ?? 0;
 }

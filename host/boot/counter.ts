@@ -1,9 +1,8 @@
 // var/lib/kfn/boot.json, which the loader writes at boot (docs/formats/boot.md). Changes nothing in it but to forget boots that did not reach good.
-import { codeOf } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { HostLock } from "../lock.ts";
 import { count, exact, listOf, oneOf, type Shape, text } from "../shape.ts";
-import { readJson } from "../state-file.ts";
+import { readJson, unlessDamaged } from "../state-file.ts";
 
 /** -1: the link names no generation. */
 export const linked: Shape<number> = (value, where) => (value === -1 ? -1 : count(value, where));
@@ -30,13 +29,4 @@ export function clearUnfinished(lock: HostLock): void {
 	const counter = readCounter(lock.host);
 	if (counter === undefined || counter.unfinished.length === 0) return;
 	durable.writeFile(layout.bootCounter, `${JSON.stringify({ ...counter, unfinished: [] }, null, 2)}\n`);
-}
-
-export function unlessDamaged<T>(read: () => T): T | undefined {
-	try {
-		return read();
-	} catch (error) {
-		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
-		return undefined;
-	}
 }

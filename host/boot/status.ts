@@ -8,8 +8,8 @@ import { goodGeneration, readHealth } from "../health.ts";
 import type { Host } from "../host.ts";
 import { appliedFunctions } from "../loader-answers.ts";
 import { anything, count, exact, flag, listOf, oneOf, open, orNull, text } from "../shape.ts";
-import { readJson } from "../state-file.ts";
-import { linked, readCounter, unfinished, unlessDamaged } from "./counter.ts";
+import { readJson, unlessDamaged } from "../state-file.ts";
+import { linked, readCounter, unfinished } from "./counter.ts";
 import { readEnabled } from "./enable.ts";
 
 const place = open({ function: text, scope: text });
