@@ -37,20 +37,12 @@ static int put(struct copy *copy, const char *path, const struct buf *bytes, mod
 {
 	char full[PATH_MAX];
 	int fd __close = -1;
-	size_t done = 0;
 
 	snprintf(full, sizeof(full), "%s%s", copy->folder, path);
 	if (parents_make(full))
 		return -1;
 	fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
-	while (fd >= 0 && done < bytes->len) {
-		ssize_t written = write(fd, bytes->data + done, bytes->len - done);
-
-		if (written < 0)
-			break;
-		done += written;
-	}
-	if (fd < 0 || done < bytes->len || fchmod(fd, mode))
+	if (fd < 0 || bytes_put(fd, bytes->data, bytes->len) || fchmod(fd, mode))
 		return fail_errno(LOAD_STATE_UNWRITABLE, errno, "%s", full);
 	copy->files++;
 	copy->bytes += bytes->len;

@@ -27,22 +27,6 @@ static json_t *record_open(const struct boot_state *state)
 	return record;
 }
 
-static int function_check_runs(json_t *entry)
-{
-	const char *function = json_string_value(json_object_get(entry, "function")) ?: "";
-	const char *scope = json_string_value(json_object_get(entry, "scope")) ?: "";
-	struct netns netns = { .fd = -1 };
-	struct pin pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
-	int err = netns_open(scope, &netns) ?: pin_open(function, scope, &pin);
-
-	if (!err && (pin.netns_inode != netns.inode || pin_current(&pin) < 0))
-		err = fail(LOAD_NOT_ACTIVE, "kfn status shows what runs", "%s in %s was attached at boot and does not run",
-			   function, scope);
-	pin_close(&pin);
-	close_fd(&netns.fd);
-	return err;
-}
-
 /* all: every function of the generation that has a namespace was loaded. */
 static int record_check(json_t *record, long long *generation, bool *all)
 {
@@ -52,7 +36,8 @@ static int record_check(json_t *record, long long *generation, bool *all)
 	*generation = json_integer_value(json_object_get(record, "generation"));
 	*all = !json_array_size(json_object_get(record, "left"));
 	json_array_foreach(json_object_get(record, "functions"), i, entry)
-		if (function_check_runs(entry))
+		if (function_runs(json_string_value(json_object_get(entry, "function")) ?: "",
+				  json_string_value(json_object_get(entry, "scope")) ?: ""))
 			return -1;
 	return 0;
 }

@@ -25,12 +25,10 @@ struct boot {
 	uint64_t start;				/* microseconds since the machine started */
 };
 
+/* In microseconds, as the record has it. */
 static uint64_t now(void)
 {
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec * 1000000ull + at.tv_nsec / 1000;
+	return now_ns() / 1000;
 }
 
 /* `kfn=off` as a whole word, or the operator's file. */
@@ -174,18 +172,14 @@ static void apply_system(struct boot *boot)
 	}
 }
 
-static bool function_runs(const struct function_spec *spec)
+static bool is_missing(const struct function_spec *spec)
 {
-	struct netns netns = { .fd = -1 };
-	struct pin pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
-	bool runs = !netns_open(spec->scope, &netns) && !pin_open(spec->function, spec->scope, &pin) &&
-		    pin.netns_inode == netns.inode && pin_current(&pin) >= 0;
-
-	if (!runs)
-		json_decref(failure_clear());
-	pin_close(&pin);
-	close_fd(&netns.fd);
-	return runs;
+	if (!netns_exists(spec->scope))
+		return false;
+	if (!function_runs(spec->function, spec->scope))
+		return false;
+	json_decref(failure_clear());
+	return true;
 }
 
 /* `ip netns add` makes the file first and mounts the namespace on it a moment later. */
@@ -221,7 +215,7 @@ static void apply_again(struct boot *boot)
 	if (!plan_of(boot->chosen, &plan)) {
 		namespaces_wait(&plan);
 		for (i = 0; i < plan.count; i++)
-			missing |= netns_exists(plan.functions[i].scope) && !function_runs(&plan.functions[i]);
+			missing |= is_missing(&plan.functions[i]);
 		if (!missing) {
 			boot->absent = absent_take(&plan);
 			boot->why = "nothing-missing";

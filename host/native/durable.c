@@ -53,22 +53,28 @@ static int name_of(int folder, const char *temporary, const char *path)
 	return renameat(folder, temporary, folder, strrchr(path, '/') + 1) || fsync(folder) ? unwritable(path) : 0;
 }
 
-static int bytes_write(int folder, const char *temporary, const char *text)
+int bytes_put(int fd, const void *bytes, size_t len)
 {
-	int fd __close = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	size_t left = strlen(text);
+	const unsigned char *at = bytes;
 
-	while (fd >= 0 && left) {
-		ssize_t done = write(fd, text, left);
+	while (len) {
+		ssize_t done = write(fd, at, len);
 
 		if (done < 0 && errno != EINTR)
 			return -1;
 		if (done > 0) {
-			text += done;
-			left -= done;
+			at += done;
+			len -= done;
 		}
 	}
-	return fd < 0 || fchmod(fd, 0644) || fsync(fd) ? -1 : 0;
+	return 0;
+}
+
+static int text_write(int folder, const char *temporary, const char *text)
+{
+	int fd __close = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	return fd < 0 || bytes_put(fd, text, strlen(text)) || fchmod(fd, 0644) || fsync(fd) ? -1 : 0;
 }
 
 int state_write(const char *path, json_t *document)
@@ -83,7 +89,7 @@ int state_write(const char *path, json_t *document)
 	free(dump);
 	if (!text)
 		return fail(LOAD_INTERNAL, NULL, "%s: out of memory", path);
-	if (folder < 0 || bytes_write(folder, temporary, text))
+	if (folder < 0 || text_write(folder, temporary, text))
 		err = unwritable(path);
 	free(text);
 	return err ?: name_of(folder, temporary, path);

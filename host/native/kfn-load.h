@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <limits.h>
+#include <time.h>
 #include <unistd.h>
 #include <jansson.h>
 #include "errors.h"
@@ -31,6 +32,15 @@ struct buf {
 	unsigned char *data;			/* one NUL follows data[len - 1] */
 	size_t len;
 };
+
+/* CLOCK_MONOTONIC: nanoseconds since the machine started. */
+static inline uint64_t now_ns(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	return at.tv_sec * 1000000000ull + at.tv_nsec;
+}
 
 static inline void close_fd(int *fd)
 {
@@ -261,8 +271,10 @@ int pin_unlink(const struct pin *pin, const char *leaf);
 int pin_mark(const struct pin *pin, uint32_t prog_id, const char *keyring);	/* keyring NULL: not checked by the kernel */
 int pin_dir_drop(const struct pin *pin);
 void pin_close(struct pin *pin);
+int function_runs(const char *function, const char *scope);	/* its link is alive in that very namespace, with a pinned program */
 
 /* durable.c: below root_dir; whole and synced when it returns, or as before */
+int bytes_put(int fd, const void *bytes, size_t len);	/* all of them; -1 without fail() */
 int state_write(const char *path, json_t *document);	/* takes the reference */
 int state_link(const char *path, const char *target);
 int folder_make(const char *path);			/* with its parents */

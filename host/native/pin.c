@@ -300,3 +300,16 @@ int pin_dir_drop(const struct pin *pin)
 	}
 	return 0;
 }
+
+int function_runs(const char *function, const char *scope)
+{
+	struct pin pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
+	struct netns netns = { .fd = -1 };
+	int err = netns_open(scope, &netns) ?: pin_open(function, scope, &pin);
+
+	if (!err && (pin.netns_inode != netns.inode || pin_current(&pin) < 0))
+		err = fail(LOAD_NOT_ACTIVE, "kfn status shows what runs", "%s in %s does not run", function, scope);
+	pin_close(&pin);
+	close_fd(&netns.fd);
+	return err;
+}

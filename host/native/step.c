@@ -4,17 +4,8 @@
  * Decides nothing: apply.c says which step it is.
  */
 #include <errno.h>
-#include <time.h>
 #include <bpf/bpf.h>
 #include "step.h"
-
-static uint64_t now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec * 1000000000ull + at.tv_nsec;
-}
 
 static int leaves_unlink(const struct pin *pin)
 {
@@ -55,9 +46,9 @@ static int attach(struct step *step, int prog_fd)
 	close_fd(&pin->link_fd);
 	if (pin_dir_make(pin) || leaves_unlink(pin) || pin_put(pin, prog_fd, "prog") || fault("prog-pinned"))
 		goto undo;
-	start = now();
+	start = now_ns();
 	link = bpf_link_create(prog_fd, step->netns.fd, BPF_FLOW_DISSECTOR, NULL);
-	step->nanoseconds = now() - start;
+	step->nanoseconds = now_ns() - start;
 	if (link < 0) {
 		link_fail(step, -link);
 		goto undo;
@@ -86,9 +77,9 @@ static int swap(struct step *step, int from, int to)
 		return -1;
 	if (fault("pinned-new"))
 		goto unpin;
-	start = now();
+	start = now_ns();
 	err = bpf_link_update(pin->link_fd, to, &forth);
-	step->nanoseconds = now() - start;
+	step->nanoseconds = now_ns() - start;
 	if (err == -EPERM) {
 		fail(LOAD_PROGRAM_CHANGED, NULL, "%s in %s: the link's program changed meanwhile", pin->function, pin->scope);
 		goto unpin;

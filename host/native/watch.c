@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <bpf/bpf.h>
 #include "kfn-load.h"
 #include "counter.h"
@@ -124,19 +123,11 @@ static json_t *watched_json(const struct watched *watched, int stats_fd)
 			 counted ? json_integer(now.run_time_ns - watched->before.run_time_ns) : json_null());
 }
 
-static int64_t milliseconds(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return at.tv_sec * 1000 + at.tv_nsec / 1000000;
-}
-
 /* From the line that says so until stdin ends: the caller keeps the time, and a caller that is killed ends it, too. */
 static int watch(const struct watched *list, size_t count, int stats_fd)
 {
 	json_t *functions = json_array();
-	int64_t start = milliseconds();
+	uint64_t start = now_ns();
 	size_t i;
 
 	printf("{\"watching\":%zu}\n", count);
@@ -146,7 +137,7 @@ static int watch(const struct watched *list, size_t count, int stats_fd)
 		;
 	for (i = 0; i < count; i++)
 		json_array_append_new(functions, watched_json(&list[i], stats_fd));
-	return answer(json_pack("{s:o, s:I}", "functions", functions, "milliseconds", (json_int_t)(milliseconds() - start)));
+	return answer(json_pack("{s:o, s:I}", "functions", functions, "milliseconds", (json_int_t)((now_ns() - start) / 1000000)));
 }
 
 int cmd_watch(char **args, size_t count)
