@@ -9,15 +9,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 dmesg -n 1
 
-report() {
-	name=$1
-	shift
-	"$@" >/report
-	code=$?
-	echo "@@ begin $name"
-	cat /report
-	echo "@@ end $name $code $(sha256sum /report | cut -d ' ' -f 1)"
-}
+. /report.sh
 
 # Nothing pinned, and another boot_id: what the machine would be after a reboot.
 reboot_as() {

@@ -1,18 +1,19 @@
 // Boot loading on Debian's kernels, with an initramfs only: attached before the first interface is up, what is forged or does not fit is
 // refused and the machine goes on, kfn=off, and the counter. Bundles are small ones; the flow dissector itself is in kernels.test.ts.
-import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Json, json, LOADER, planOf, REQUIRES, Rig, signatureFile } from "#host/native/fixture.ts";
+import { type Json, json, planOf, REQUIRES, Rig, signatureFile } from "#host/native/fixture.ts";
 import { run } from "../harness/command.ts";
 import { requireTools, skipUnless } from "../harness/feature.ts";
 import { type Boot, boot, haveKernel } from "./boot.ts";
+import { packTree, placeBase } from "./image.ts";
 
 let rig: Rig;
 let initrd: string;
 
 beforeAll(async () => {
-	requireTools("busybox", "cpio", "gzip");
+	requireTools("busybox", "cpio", "zstd");
 	rig = new Rig();
 	const good = rig.bundle({ mark: 1 });
 	const unsigned = rig.bundle({ mark: 2, signatures: () => signatureFile([]) });
@@ -26,21 +27,10 @@ beforeAll(async () => {
 	const other = rig.bundle({ mark: 5 });
 	for (const [i, bundle] of [good, unsigned, tampered, wrongKernel, other].entries())
 		generation(i + 1, bundle.planned("netns:root"));
-	for (const folder of ["bin", "proc", "sys", "dev", "run"])
-		mkdirSync(join(rig.root, folder), { recursive: true });
-	for (const [from, to] of [
-		["/bin/busybox", "bin/busybox"],
-		[LOADER, "bin/kfn-load"],
-		[join(import.meta.dirname, "boot-init.sh"), "init"],
-	] as const) {
-		cpSync(from, join(rig.root, to));
-		chmodSync(join(rig.root, to), 0o755);
-	}
+	placeBase(rig.root, "boot-init.sh");
 	symlinkSync("bin", join(rig.root, "sbin"));
-	initrd = join(rig.root, "..", `${rig.root.split("/").at(-1)}.cpio.gz`);
-	await run("sh", ["-eu", "-c", 'find . | cpio --quiet -o -H newc | gzip -1 >"$1"', "pack", initrd], {
-		cwd: rig.root,
-	});
+	initrd = join(rig.root, "..", `${rig.root.split("/").at(-1)}.cpio.zst`);
+	await packTree(rig.root, initrd);
 });
 afterAll(async () => {
 	await run("rm", ["-f", initrd]);

@@ -62,17 +62,24 @@ export async function buildImage(folder: string): Promise<Image> {
 		const plan = { schema: "kfn.plan/1", generation: index + 1, created, reason: name, functions } as const;
 		place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
 	}
-	for (const mount of ["proc", "sys", "dev"]) mkdirSync(join(tree, mount), { recursive: true });
-	place(tree, "bin/busybox", readFileSync("/bin/busybox"), 0o755);
-	place(tree, "bin/kfn-load", readFileSync(join(TOP, "build/kfn-load")), 0o755);
+	placeBase(tree, "init.sh");
 	place(tree, "frames/flows", PPPOE_INPUT.flows);
 	place(tree, "frames/questions", PPPOE_INPUT.questions);
 	buildHashOracle(join(tree, "hash_oracle.bpf.o"));
 	await buildFlowHash(join(tree, "bin/flow_hash"));
-	place(tree, "init", readFileSync(join(import.meta.dirname, "init.sh")), 0o755);
 	const initrd = join(folder, "initrd.zst");
 	await packTree(tree, initrd);
 	return { initrd, before, after, vectors: readVectors().length };
+}
+
+/** What every initramfs of the tests has: busybox, the loader, and `init`, one of the scripts beside this file. */
+export function placeBase(tree: string, init: string): void {
+	for (const folder of ["proc", "sys", "dev", "run", "tmp"])
+		mkdirSync(join(tree, folder), { recursive: true });
+	place(tree, "bin/busybox", readFileSync("/bin/busybox"), 0o755);
+	place(tree, "bin/kfn-load", readFileSync(join(TOP, "build/kfn-load")), 0o755);
+	place(tree, "report.sh", readFileSync(join(import.meta.dirname, "report.sh")));
+	place(tree, "init", readFileSync(join(import.meta.dirname, init)), 0o755);
 }
 
 /** Makes the initramfs of a folder. */

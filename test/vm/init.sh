@@ -10,16 +10,7 @@ mount -t sysfs sysfs /sys
 mount -t bpf bpf /sys/fs/bpf
 dmesg -n 1
 
-# report NAME COMMAND…: the command's output, exit code and the output's digest, as the test reads them.
-report() {
-	name=$1
-	shift
-	"$@" >/report
-	code=$?
-	echo "@@ begin $name"
-	cat /report
-	echo "@@ end $name $code $(sha256sum /report | cut -d ' ' -f 1)"
-}
+. /report.sh
 
 # Receive packet steering asks the flow dissector about each packet of the loopback device.
 packets() {

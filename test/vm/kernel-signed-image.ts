@@ -11,7 +11,7 @@ import { formatPublicKeyFile } from "#signing/public-key.ts";
 import { run } from "../harness/command.ts";
 import { requireTools } from "../harness/feature.ts";
 import { signedSample } from "../harness/host-world.ts";
-import { packTree, place, storeBundle } from "./image.ts";
+import { packTree, place, placeBase, storeBundle } from "./image.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 const KFN = join(TOP, "node_modules/.bin/kfn");
@@ -90,10 +90,8 @@ function layPlan(tree: string, name: string, entry: PlanFunction): void {
 
 /** Busybox, the loader, and node with the libraries that it is linked to. */
 async function placeSystem(tree: string): Promise<void> {
-	for (const mount of ["proc", "sys", "dev", "tmp"]) mkdirSync(join(tree, mount), { recursive: true });
+	placeBase(tree, "kernel-signed-init.sh");
 	const node = join(TOP, "node_modules/node/bin/node");
-	place(tree, "bin/busybox", readFileSync("/bin/busybox"), 0o755);
-	place(tree, "bin/kfn-load", readFileSync(join(TOP, "build/kfn-load")), 0o755);
 	// Its symbols are a fifth of it, and all of it must fit into the VM's memory twice.
 	await run("strip", ["-o", join(tree, "bin/node"), node]);
 	const { stdout } = await run("ldd", [node]);
@@ -102,5 +100,4 @@ async function placeSystem(tree: string): Promise<void> {
 		cwd: TOP,
 	});
 	place(tree, "etc/passwd", Buffer.from("root:x:0:0:root:/:/bin/sh\n"));
-	place(tree, "init", readFileSync(join(import.meta.dirname, "kernel-signed-init.sh")), 0o755);
 }

@@ -10,17 +10,7 @@ mount -t devtmpfs dev /dev
 mount -t bpf bpf /sys/fs/bpf
 dmesg -n 1
 
-# report NAME COMMAND…: the command's output, exit code and the output's digest, as the test reads them.
-report() {
-	name=$1
-	shift
-	"$@" >/report 2>/report.err
-	code=$?
-	cat /report.err >>/report
-	echo "@@ begin $name"
-	cat /report
-	echo "@@ end $name $code $(sha256sum /report | cut -d ' ' -f 1)"
-}
+. /report.sh
 
 kfn() { node /kfn/dist/kfn.cjs "$@"; }
 ask() { report "$1" kfn-load "$2" "/plans/$3.json"; }
