@@ -1,5 +1,5 @@
-// Three projects: `fast` (no root, no kernel, a minute or a half more), `slow` (the same, but longer: sessions, fuzzing, kills at every
-// write) and `kernel` (root, namespaces, a real BPF kernel), one after the other. `npm test` runs all three.
+// Three projects, one after the other: `fast` (no root, no kernel, a minute to a minute and a half), `slow` (the same, but longer:
+// sessions, fuzzing, kills at every write) and `kernel` (root, namespaces, a real BPF kernel). `npm test` runs all three.
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
