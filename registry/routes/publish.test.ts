@@ -1,4 +1,5 @@
 // PUT /v1/bundles/NAME/VERSION over real HTTP: what is taken, what is refused and under which code.
+import { zstdDecompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packArchive } from "#bundle/archive.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
@@ -184,11 +185,21 @@ describe("refuses", () => {
 		for (let at = 0; at < archive.byteLength; at += 97) {
 			const damaged = archive.slice();
 			damaged[at] = (damaged[at] ?? 0) ^ 1;
+			if (expandsTo(damaged, zstdDecompressSync(archive))) continue;
 			const answer = await server.publish({ ...rest, archive: damaged }, token);
 			expect([at, answer.status, answer.code]).toEqual([at, 400, "REGISTRY_BUNDLE_REFUSED"]);
 		}
 		expect(await server.index("flipped")).toBeUndefined();
 	});
+
+	// zstd can spell the same bytes in several ways: a flipped bit of a match's distance may find equal bytes elsewhere.
+	function expandsTo(archive: Uint8Array, tar: Buffer): boolean {
+		try {
+			return zstdDecompressSync(archive).equals(tar);
+		} catch {
+			return false;
+		}
+	}
 
 	test("another content type, and none", async () => {
 		const { archive } = await testBundle({ name: "typed" });
