@@ -1,5 +1,6 @@
 // How a change of the host is told to a human.
 
+import type { Counters } from "#host/health.ts";
 import type { HealthReport } from "#host/health-window.ts";
 import type { ChangedFunction, ChangeReport } from "#host/report.ts";
 import type { Output } from "../command.ts";
@@ -52,15 +53,30 @@ function functionRow(f: ChangedFunction): string[] {
 
 function healthLines({ seconds, check, counters }: HealthReport): string[] {
 	const passed = check === null ? [] : [`health check passed: ${check.join(" ")}`];
+	const first = new Map<string, { counter: Counters; others: number }>();
+	for (const counter of counters) {
+		// Scopes that share a program are counted together: one line for them.
+		const { scope: _, ...counted } = counter;
+		const key = JSON.stringify(counted);
+		const seen = first.get(key);
+		first.set(key, { counter: seen?.counter ?? counter, others: seen === undefined ? 0 : seen.others + 1 });
+	}
 	return [
-		...counters.map(({ function: name, scope, runs, verdicts, reason }) => {
-			const ran = runs === null ? "" : `${runs} runs, `;
-			const answers =
-				verdicts === null
-					? `answers not counted (${reason})`
-					: `${verdicts.ok} used, ${verdicts.drop} errors, ${verdicts.continue} left to the kernel`;
-			return `watched ${name} in ${scope} for ${seconds} s: ${ran}${answers}`;
-		}),
+		...[...first.values()].map(({ counter, others }) => watchedLine(counter, others, seconds)),
 		...passed,
 	];
+}
+
+function watchedLine(
+	{ function: name, scope, runs, verdicts, reason }: Counters,
+	others: number,
+	seconds: number,
+): string {
+	const where = others === 0 ? scope : `${scope} and ${others} more`;
+	const ran = runs === null ? "" : `${runs} runs, `;
+	const answers =
+		verdicts === null
+			? `answers not counted (${reason})`
+			: `${verdicts.ok} used, ${verdicts.drop} errors, ${verdicts.continue} left to the kernel`;
+	return `watched ${name} in ${where} for ${seconds} s: ${ran}${answers}`;
 }

@@ -179,14 +179,20 @@ static int decide(struct change *change)
 /* Loads and proves every function of the plan, and looks at its scope. */
 static int prepare(struct change *change)
 {
+	struct proved before = { 0 };
 	size_t i;
 
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
 		step->spec = &change->plan.functions[i];
-		if (function_check(step->spec, &step->checked) && leave(step))
-			return -1;
+		if (function_check(&before, step->spec, &step->checked)) {
+			if (leave(step))
+				return -1;
+			continue;
+		}
+		before.spec = step->spec;
+		before.checked = &step->checked;
 	}
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];

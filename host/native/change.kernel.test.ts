@@ -92,6 +92,32 @@ test("install attaches, keep leaves alone, replace swaps the same link, an empty
 	expect(leftovers()).toEqual([]);
 });
 
+test("scopes of one bundle share one program: loaded once, swapped and taken off each by itself", () => {
+	const [blue, green, red] = [rig.namespace("blue"), rig.namespace("green"), rig.namespace("red")];
+	const [one, two] = [rig.bundle({ mark: 1 }), rig.bundle({ mark: 2 })];
+	const ids = () => {
+		const pins = rig.run(["inspect"]).body.pins;
+		return pins.map((pin: { programs: { id: number }[] }) => pin.programs[0]?.id);
+	};
+	rig.apply([one.planned(blue), one.planned(green), two.planned(red)]);
+	const [first, second, third] = ids();
+	expect([first === second, first === third]).toEqual([true, false]);
+
+	const wrong = rig.bundle({ mark: 3, vectors: vectorLine(4) });
+	const refused = rig.apply([two.planned(blue), two.planned(green), wrong.planned(red)]);
+	expect(refused.code).toBe("LOAD_VECTOR_FAILED");
+	expect(ids()).toEqual([first, second, third]);
+
+	const swapped = rig.apply([two.planned(blue), two.planned(green), two.planned(red)]);
+	const steps = swapped.body.functions.map(({ step }: { step: string }) => step);
+	expect(steps).toEqual(["replace", "replace", "keep"]);
+	expect(ids()[0]).toBe(ids()[1]);
+	expect(ids()[2]).toBe(third);
+
+	expect(rig.apply([two.planned(green)]).code).toBe("ok");
+	expect(ids()).toHaveLength(1);
+});
+
 test("a scope with bytes that bpffs refuses comes back from its encoding", () => {
 	const dotted = `${rig.namespace("dots.and-ü")}`;
 	expect(rig.apply([rig.bundle().planned(dotted)]).code).toBe("ok");

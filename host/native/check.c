@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function of a plan from the store to loaded and proved, in the order of trust. Attaches nothing. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <bpf/libbpf.h>
@@ -83,9 +85,31 @@ static int function_prove(const struct function_spec *spec, struct checked *out)
 	return 0;
 }
 
-int function_check(const struct function_spec *spec, struct checked *out)
+static bool same_program(const struct function_spec *a, const struct function_spec *b)
 {
-	if (!function_prove(spec, out))
+	return a->abi == b->abi && !strcmp(a->function, b->function) && !strcmp(a->bundle, b->bundle) &&
+	       !strcmp(a->version, b->version) && !strcmp(a->sha256, b->sha256) &&
+	       !strcmp(a->manifest_sha256, b->manifest_sha256) && !strcmp(a->tag, b->tag) && json_equal(a->config, b->config);
+}
+
+static int share(const struct checked *proved, struct checked *out)
+{
+	int fd = fcntl(proved->loaded.prog_fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return fail_errno(LOAD_KERNEL_REFUSED, errno, "a loaded program cannot be held twice");
+	*out = *proved;
+	json_incref(out->manifest.root);
+	out->loaded.object = NULL;
+	out->loaded.prog_fd = out->loaded.signed_fd = fd;
+	return 0;
+}
+
+int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out)
+{
+	bool same = before->spec && same_program(before->spec, spec);
+
+	if (!(same ? share(before->checked, out) : function_prove(spec, out)))
 		return 0;
 	fail_detail("function", json_string(spec->function));
 	fail_detail("scope", json_string(spec->scope));
@@ -120,15 +144,27 @@ json_t *left_json(const struct function_spec *spec, json_t *why)
 	return json_pack("{s:s, s:s, s:O}", "function", spec->function, "scope", spec->scope, "error", why);
 }
 
-static int one_check(const struct function_spec *spec, json_t *functions, json_t *left)
+/* What was proved stays, for the next entry may be of the same program. */
+void proved_keep(struct proved *before, const struct function_spec *spec, struct checked *checked)
+{
+	checked_free(&before->own);
+	before->own = *checked;
+	before->checked = &before->own;
+	before->spec = spec;
+}
+
+static int one_check(struct proved *before, const struct function_spec *spec, json_t *functions, json_t *left)
 {
 	struct checked checked = { 0 };
 	json_t *why __json = NULL;
-	int err = function_check(spec, &checked);
+	int err = function_check(before, spec, &checked);
 
-	if (!err)
+	if (err) {
+		checked_free(&checked);
+	} else {
 		json_array_append_new(functions, checked_json(spec, &checked));
-	checked_free(&checked);
+		proved_keep(before, spec, &checked);
+	}
 	if (err && spec->may_stay)
 		why = failure_take();
 	if (why)
@@ -139,12 +175,14 @@ static int one_check(const struct function_spec *spec, json_t *functions, json_t
 int cmd_check(const char *path, char **leave_args, size_t leave_count)
 {
 	json_t *functions __json = json_array(), *left __json = json_array();
+	struct proved before = { 0 };
 	static struct plan plan;
 	int err = plan_read(path, leave_args, leave_count, &plan);
 	size_t i;
 
 	for (i = 0; !err && i < plan.count; i++)
-		err = one_check(&plan.functions[i], functions, left);
+		err = one_check(&before, &plan.functions[i], functions, left);
+	checked_free(&before.own);
 	plan_free(&plan);
 	return err ?: answer(json_pack("{s:O, s:O}", "functions", functions, "left", left));
 }

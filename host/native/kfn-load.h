@@ -233,7 +233,14 @@ struct checked {
 	size_t vectors;
 };
 int manifest_open(const struct function_spec *spec, int store, struct manifest *out);
-int function_check(const struct function_spec *spec, struct checked *out);
+/* The last entry that was proved in this run: the next one, if it is of the same program, needs only a link of its own. */
+struct proved {
+	const struct function_spec *spec;		/* NULL: none yet */
+	const struct checked *checked;
+	struct checked own;
+};
+int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out);
+void proved_keep(struct proved *before, const struct function_spec *spec, struct checked *checked);	/* takes it */
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
 void checked_free(struct checked *checked);
 json_t *left_json(const struct function_spec *spec, json_t *why);

@@ -110,24 +110,28 @@ static int running_open(const struct function_spec *spec)
 	return fd;
 }
 
-static int images_read(const struct function_spec *spec, struct image *running, struct image *copy)
+static int images_read(struct proved *before, const struct function_spec *spec, struct image *running,
+		       struct image *copy)
 {
 	struct checked checked = { 0 };
 	int fd __close = running_open(spec);
 	int err = fd < 0 ? -1 : image_read(fd, running);
 
-	err = err ?: function_check(spec, &checked) ?: image_read(checked.loaded.prog_fd, copy);
-	checked_free(&checked);
+	err = err ?: function_check(before, spec, &checked) ?: image_read(checked.loaded.prog_fd, copy);
+	if (err)
+		checked_free(&checked);
+	else
+		proved_keep(before, spec, &checked);
 	return err;
 }
 
-static int one_prove(const struct function_spec *spec, json_t *functions)
+static int one_prove(struct proved *before, const struct function_spec *spec, json_t *functions)
 {
 	struct image running = { 0 }, copy = { 0 };
 	const char *proof = "unknown", *reason = NULL;
 	json_t *why __json = NULL;
 
-	if (!images_read(spec, &running, &copy))
+	if (!images_read(before, spec, &running, &copy))
 		proof = compare(&running, &copy, &reason);
 	else if (!(why = failure_take()))
 		return -1;
@@ -142,12 +146,14 @@ static int one_prove(const struct function_spec *spec, json_t *functions)
 int cmd_prove(const char *path)
 {
 	json_t *functions __json = json_array();
+	struct proved before = { 0 };
 	static struct plan plan;
 	int err = plan_read(path, NULL, 0, &plan) ?: bpffs_check();
 	size_t i;
 
 	for (i = 0; !err && i < plan.count; i++)
-		err = one_prove(&plan.functions[i], functions);
+		err = one_prove(&before, &plan.functions[i], functions);
+	checked_free(&before.own);
 	plan_free(&plan);
 	return err ?: answer(json_pack("{s:O}", "functions", functions));
 }

@@ -103,14 +103,14 @@ test("answers are counted by what the hook makes of them, runs beside them", asy
 	counted(answer, [{ ok: 3, drop: 2, continue: 1, other: 1 }]);
 });
 
-test("two scopes are counted apart, and each as it was when the watching began", async () => {
+test("two programs are counted apart, and each as it was when the watching began", async () => {
 	const [blue, red] = [rig.namespace("blue"), rig.namespace("red")];
-	const bundle = rig.bundle({ mark: 1 });
-	expect(rig.apply([bundle.planned(blue), bundle.planned(red)]).code).toBe("ok");
+	const bundles = [rig.bundle({ mark: 1 }), rig.bundle({ mark: 2 })] as const;
+	expect(rig.apply([bundles[0].planned(blue), bundles[1].planned(red)]).code).toBe("ok");
 	const watched = await watch(blue, red);
 	run(blue, [PACKET]);
 	run(red, [PACKET, PACKET]);
-	expect(rig.apply([bundle.planned(blue), rig.bundle({ mark: 2 }).planned(red)]).code).toBe("ok");
+	expect(rig.apply([bundles[0].planned(blue), rig.bundle({ mark: 3 }).planned(red)]).code).toBe("ok");
 	run(red, [PACKET]);
 	const answer = await watched.end();
 	expect(answer["functions"]).toMatchObject([
@@ -118,6 +118,21 @@ test("two scopes are counted apart, and each as it was when the watching began",
 		{ scope: red, runs: 2 },
 	]);
 	counted(answer, [{ ok: 1 }, { ok: 2 }]);
+});
+
+test("scopes that share a program are counted together", async () => {
+	const [blue, red] = [rig.namespace("blue"), rig.namespace("red")];
+	const bundle = rig.bundle({ mark: 1 });
+	expect(rig.apply([bundle.planned(blue), bundle.planned(red)]).code).toBe("ok");
+	const watched = await watch(blue, red);
+	run(blue, [PACKET]);
+	run(red, [PACKET, PACKET]);
+	const answer = await watched.end();
+	expect(answer["functions"]).toMatchObject([
+		{ scope: blue, runs: 3 },
+		{ scope: red, runs: 3 },
+	]);
+	counted(answer, [{ ok: 3 }, { ok: 3 }]);
 });
 
 test("nothing of it stays, also after a kill, and the next one counts from zero", async () => {

@@ -1,5 +1,5 @@
-// Boot loading for 1, 10 and 50 namespaces: `kfn-load boot` with the flow dissector against a shell script of bpftool, which loads and
-// attaches the same object and verifies nothing of it. Time, peak memory, and what stays afterwards, which is no process.
+// Boot loading for 1, 10 and 50 namespaces: `kfn-load boot` with the flow dissector against a shell script of bpftool, which loads the
+// same object once, attaches it in each, and verifies nothing of it. Time, peak memory, and what stays afterwards, which is no process.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -131,10 +131,10 @@ async function loadPeer(
 	mkdirSync(pins);
 	const each =
 		(verb: string) =>
-		({ name }: NetworkNamespace, i: number) =>
-			`ip netns exec ${name} bpftool prog ${verb} pinned ${pins}/${i} flow_dissector`;
-	const load = namespaces.map((_, i) => `bpftool prog load ${object} ${pins}/${i} type flow_dissector`);
-	const lines = namespaces.flatMap((namespace, i) => [load[i], each("attach")(namespace, i)]);
+		({ name }: NetworkNamespace) =>
+			`ip netns exec ${name} bpftool prog ${verb} pinned ${pins}/peer flow_dissector`;
+	const load = `bpftool prog load ${object} ${pins}/peer type flow_dissector`;
+	const lines = [load, ...namespaces.map(each("attach"))];
 	const sample = await measured(tool, ["sh", "-euc", lines.join("\n")]);
 	execFileSync("sh", ["-euc", namespaces.map(each("detach")).join("\n")], { stdio: "ignore" });
 	rmSync(pins, { recursive: true });
