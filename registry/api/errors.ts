@@ -129,6 +129,11 @@ export const REGISTRY_ERRORS = {
 		status: null,
 		means: "a draft is not signed by enough of the keys that must sign it",
 	},
+	REGISTRY_DRAFT_UNSEEN: {
+		exit: 1,
+		status: null,
+		means: "a change with keys would sign a draft that waits, and that they have not signed yet",
+	},
 	REGISTRY_DRAFT_BUSY: { exit: 1, status: null, means: "another command changes the registry's drafts" },
 	REGISTRY_PUBLISHER_UNKNOWN: {
 		exit: 1,

@@ -281,6 +281,9 @@ describe("the next versions", () => {
 			live: { publishers: [] },
 			waiting: { publishers: [{}] },
 		});
+		const unseen = await refusal(() => add("tso", signers));
+		expect([unseen, staged()]).toEqual(["REGISTRY_DRAFT_UNSEEN", ["2.targets.json"]]);
+		await signStaged("2.targets.json", signers);
 		await add("tso", signers);
 		const document = await metadata.read((reads) => reads.currentDocument(PUBLISHERS_TARGET));
 		expect(parsePublishers(document!.bytes).publishers.map(({ names }) => names)).toEqual([["gro"], ["tso"]]);
@@ -302,7 +305,9 @@ describe("the next versions", () => {
 	test("an overtaken draft is refused with what to do, and so is one of another registry", async () => {
 		await ceremony().rotate({ role: "root", days: 100, online: false }, []);
 		const old = await signed(draftAt("2.root.json"), roots);
-		await ceremony().rotate({ role: "root", days: 200, online: false }, roots);
+		await ceremony().rotate({ role: "root", days: 200, online: false }, []);
+		await signStaged("2.root.json", roots);
+		await ceremony().accept([]);
 		await expect(ceremony().accept([old])).rejects.toMatchObject({
 			code: "REGISTRY_DRAFT_OVERTAKEN",
 			hint: expect.stringContaining("make the change again"),

@@ -11,8 +11,7 @@ import {
 } from "#signing/registry-document.ts";
 import type { Draft, RootDraft, TargetsDraft } from "#signing/tuf/draft.ts";
 import { type DraftReport, reportOf } from "#signing/tuf/draft-report.ts";
-import { demandMaySign, maySign, signDraft } from "#signing/tuf/draft-signatures.ts";
-import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
+import type { TufKeyId } from "#signing/tuf/key.ts";
 import { parseEnvelope } from "#signing/tuf/metadata.ts";
 import { fileDigest } from "#signing/tuf/metadata-report.ts";
 import {
@@ -54,7 +53,8 @@ import {
 	stageOnlineKeys,
 } from "./online-keys.ts";
 import { onlineKeyIds, readLiveTrust } from "./repository.ts";
-import { type Drafts, readStaged, removeStaged, stagedPath, writeStaged } from "./staged-drafts.ts";
+import { demandSeen, signAll } from "./sign-drafts.ts";
+import { type Drafts, listed, readStaged, removeStaged, stagedPath, writeStaged } from "./staged-drafts.ts";
 
 export interface InitSpec {
 	readonly root: Signers;
@@ -240,9 +240,10 @@ export class Ceremony {
 		drafts: Drafts,
 		{ secrets, prepare }: { readonly secrets: readonly SecretKey[]; readonly prepare?: () => Promise<void> },
 	): Promise<CeremonyResult> {
+		const before = currentDrafts(state);
+		demandSeen(before, drafts, secrets);
 		const signed = await signAll(drafts, secrets);
 		await prepare?.();
-		const before = currentDrafts(state);
 		const voided = listed(drafts).map(({ role, metadata: { signatures } }) =>
 			Math.max(0, (before[role]?.metadata.signatures.length ?? 0) - signatures.length),
 		);
@@ -354,28 +355,6 @@ function withDocument(
 ): TargetsContent {
 	const changed = { ...documents, [path]: bytes };
 	return { signed: withDocuments(signed, changed), documents: changed };
-}
-
-/** Every key signs the drafts that ask for it. DRAFT_FOREIGN_KEY for one that none asks for, before anything is written. */
-async function signAll(drafts: Drafts, secrets: readonly SecretKey[]): Promise<Drafts> {
-	const all = listed(drafts);
-	for (const secret of secrets) {
-		const keyid = tufKeyId(tufKeyOf(secret.publicKey));
-		if (all.length > 0 && !all.some((draft) => maySign(draft, keyid))) demandMaySign(all[0]!, keyid);
-	}
-	const sign = async <D extends Draft>(draft: D | undefined): Promise<D | undefined> => {
-		let signed = draft;
-		for (const secret of secrets) {
-			if (signed !== undefined && maySign(signed, tufKeyId(tufKeyOf(secret.publicKey))))
-				signed = await signDraft(signed, secret);
-		}
-		return signed;
-	};
-	return { root: await sign(drafts.root), targets: await sign(drafts.targets) };
-}
-
-function listed({ root, targets }: Drafts): Draft[] {
-	return [root, targets].filter((draft) => draft !== undefined);
 }
 
 function initialised(): RegistryError {

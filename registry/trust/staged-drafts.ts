@@ -72,3 +72,7 @@ async function stagedNames(dataDir: string): Promise<string[]> {
 		throw error;
 	}
 }
+
+export function listed({ root, targets }: Drafts): Draft[] {
+	return [root, targets].filter((draft) => draft !== undefined);
+}
