@@ -7,6 +7,7 @@ export const CLI_ERRORS = {
 	CLI_USAGE: { exit: 2, means: "a flag or an argument is unknown, missing or malformed" },
 	CLI_KERNEL_UNSIGNABLE: { exit: 1, means: "no program of the bundle can be signed for the kernel" },
 	CLI_FILE_UNREADABLE: { exit: 1, means: "a file named on the command line cannot be read" },
+	CLI_FILE_UNWRITABLE: { exit: 1, means: "a file or folder named on the command line cannot be written" },
 	CLI_FILE_BUSY: { exit: 1, means: "something else works on the file that was to be rewritten" },
 	CLI_FILE_EXISTS: { exit: 1, means: "a file that would be overwritten already exists" },
 	CLI_PASSPHRASE_NEEDED: { exit: 2, means: "a key file is encrypted and no passphrase can be asked for" },

@@ -2,7 +2,7 @@
 // Refuses to overwrite unless told to.
 
 import { randomBytes } from "node:crypto";
-import { link, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CliError } from "./errors.ts";
 
@@ -31,8 +31,7 @@ export async function writeOutput(
 	bytes: Uint8Array | string,
 	options: { overwrite: boolean; mode?: number },
 ): Promise<void> {
-	const temporary = temporaryFor(path);
-	const file = await open(temporary, "wx", options.mode ?? 0o644);
+	const { temporary, file } = await createTemporary(path, options.mode);
 	try {
 		await file.writeFile(bytes);
 		await file.sync();
@@ -42,9 +41,22 @@ export async function writeOutput(
 	await placeOutput(temporary, path, options);
 }
 
-/** A name beside `path` for bytes that are not all there yet. */
-export function temporaryFor(path: string): string {
-	return `${path}.${randomBytes(6).toString("hex")}.tmp`;
+/** Opens a new file beside `path` for bytes that are not all there yet; CLI_FILE_UNWRITABLE where there is no such folder. */
+export async function createTemporary(
+	path: string,
+	mode = 0o644,
+): Promise<{ readonly temporary: string; readonly file: FileHandle }> {
+	const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+	try {
+		return { temporary, file: await open(temporary, "wx", mode) };
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (code !== "ENOENT" && code !== "ENOTDIR") throw cause;
+		throw new CliError("CLI_FILE_UNWRITABLE", `cannot write ${path}: ${dirname(path)} is no folder`, {
+			hint: "make the folder first",
+			cause,
+		});
+	}
 }
 
 /** Gives a file that is whole and durable its name; without `overwrite`, CLI_FILE_EXISTS where it is taken. */

@@ -2,8 +2,8 @@
 // Refuses to replace a file.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { type FileHandle, open, unlink } from "node:fs/promises";
-import { fileExists, placeOutput, temporaryFor } from "../files.ts";
+import { type FileHandle, unlink } from "node:fs/promises";
+import { createTemporary, fileExists, placeOutput } from "../files.ts";
 import { END, encodeEntry, paddingOf } from "./archive-format.ts";
 import type { TreeWriter } from "./tree.ts";
 
@@ -22,12 +22,12 @@ export class ArchiveWriter implements TreeWriter, AsyncDisposable {
 
 	/**
 	 * Opens the temporary file beside `path`; it goes when the writer is disposed of unfinished. CLI_FILE_EXISTS where the name is taken
-	 * already: nobody should wait for a whole registry to be told.
+	 * already, CLI_FILE_UNWRITABLE where its folder is not there: nobody should wait for a whole registry to be told.
 	 */
 	static async create(path: string): Promise<ArchiveWriter> {
 		if (existsSync(path)) throw fileExists(path);
-		const temporary = temporaryFor(path);
-		return new ArchiveWriter(path, temporary, await open(temporary, "wx", 0o644));
+		const { temporary, file } = await createTemporary(path);
+		return new ArchiveWriter(path, temporary, file);
 	}
 
 	/** An export is written once, from the start: nothing is there. */

@@ -64,6 +64,13 @@ describe("what kfn writes", () => {
 			await using writer = await ArchiveWriter.create(join(folder, "half.tar"));
 			await writer.place("v1/names.json", Buffer.from("{}"));
 		}
+		for (const place of ["none/export.tar", "export.tar/export.tar"]) {
+			const refused = await ArchiveWriter.create(join(folder, place)).catch((error: Error) => error);
+			expect(refused, place).toMatchObject({
+				code: "CLI_FILE_UNWRITABLE",
+				message: expect.not.stringContaining(".tmp"),
+			});
+		}
 		expect(readdirSync(folder)).toEqual(["export.tar"]);
 	});
 });

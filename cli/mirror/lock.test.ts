@@ -1,5 +1,5 @@
 // The lock of a tree's folder, with the real loader's flock.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -21,5 +21,8 @@ test("who comes second is told so; whoever comes after the first is done gets in
 		await withTreeLock(host, join(root, "srv/other"), async () => void ran.push("other"));
 	});
 	await withTreeLock(host, folder, async () => void ran.push("third"));
+	writeFileSync(join(root, "file"), "");
+	const onto = withTreeLock(host, join(root, "file"), async () => void ran.push("onto a file"));
+	await expect(onto).rejects.toMatchObject({ code: "CLI_FILE_UNWRITABLE" });
 	expect(ran).toEqual(["first", "other", "third"]);
 });

@@ -1,6 +1,6 @@
 // The lock of a tree's folder: two copies into one folder at once would take each other's half-written files for their own.
 // Refuses to wait.
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "#host/durable.ts";
 import { codeOf } from "#host/errors.ts";
@@ -11,10 +11,15 @@ import { CliError } from "../errors.ts";
 const LOCK_NAME = ".kfn-mirror.lock";
 
 /**
- * Makes the folder where it is missing, and runs `body` while nobody else copies into it. CLI_MIRROR_BUSY. An flock that the
+ * Makes the folder where it is missing, and runs `body` while nobody else copies into it. CLI_MIRROR_BUSY, CLI_FILE_UNWRITABLE. An flock that the
  * loader takes (decision 3): it dies with this process, whatever ends it.
  */
 export async function withTreeLock<T>(host: Host, folder: string, body: () => Promise<T>): Promise<T> {
+	if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) {
+		throw new CliError("CLI_FILE_UNWRITABLE", `${folder} is a file, and a mirror is a folder`, {
+			hint: "name another place; kfn export writes one file",
+		});
+	}
 	host.durable.makeFolder(folder);
 	const fd = open(join(folder, LOCK_NAME));
 	try {

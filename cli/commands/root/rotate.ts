@@ -6,7 +6,7 @@ export class RootRotate extends KfnCommand {
 	static override summary = "Draft a root or targets that expires later, or with new online keys";
 	static override flags = {
 		data: dataFlag(),
-		role: roleFlag({ default: "root" }),
+		role: roleFlag({ description: "whose expiry; root unless given", exclusive: ["online"] }),
 		online: Flags.boolean({
 			description: "new keys for bins, snapshot and timestamp: root and targets both",
 		}),
@@ -23,7 +23,7 @@ export class RootRotate extends KfnCommand {
 		const { rootRotate } = await import("#cli/ops/ceremony.ts");
 		return rootRotate(this.context(flags), {
 			data: flags.data,
-			role: flags.role,
+			role: flags.role ?? "root",
 			online: flags.online,
 			days: flags.days,
 			keys: flags.key,
