@@ -3,7 +3,7 @@ import { type ArchiveEntry, collectArchive, LIMITS, packArchive, readArchive } f
 import { type Digest, sha256 } from "./digest.ts";
 import { BundleError } from "./errors.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
-import { checkObjects, programsOf } from "./object-agreement.ts";
+import { checkObjects, contentsOf } from "./object-agreement.ts";
 import type { PackageManifest } from "./package-manifest.ts";
 import { KERNEL_SIGNATURE_PATH, MANIFEST_PATH, SIGNATURE_PATH } from "./path.ts";
 import { plain } from "./plain.ts";
@@ -160,7 +160,7 @@ export function assembleBundle(input: AssembleInput): AssembledBundle {
 			name: unit.variant,
 			object: unit.object,
 			requires: unit.requires,
-			programs: programsOf(unit.object, input.files.get(unit.object)),
+			...contentsOf(unit.object, input.files.get(unit.object)),
 		})),
 		config: source.config,
 		state: source.state,

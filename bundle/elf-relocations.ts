@@ -1,5 +1,5 @@
 // Where a loader will change a program's instructions: ELF relocations and CO-RE records. Applies none of them.
-import { type ElfFile, type ElfSection, elfInvalid, SHT, stringAt } from "./elf-file.ts";
+import { type ElfFile, type ElfSection, type ElfSymbol, elfInvalid, SHT, stringAt } from "./elf-file.ts";
 
 const REL_BYTES = 16;
 const BTF_MAGIC = 0xeb9f;
@@ -7,26 +7,34 @@ const BTF_HEADER = 24;
 /** Up to core_relo_len (Documentation/bpf/btf.rst, ".BTF.ext section"); shorter headers have no CO-RE records. */
 const BTF_EXT_CORE_HEADER = 32;
 
-/** Section name → byte offsets, inside the section, of the instructions that get changed. */
-export type Relocations = ReadonlyMap<string, readonly number[]>;
+export interface Relocation {
+	/** Of the instruction that gets changed, in bytes inside its section. */
+	readonly offset: number;
+	/** What an ELF relocation points to; undefined for a CO-RE record. */
+	readonly symbol: ElfSymbol | undefined;
+}
 
-/** Offsets from both sources; BUNDLE_ELF_INVALID for tables that do not fit their sections. */
+/** By section name, sorted by offset. */
+export type Relocations = ReadonlyMap<string, readonly Relocation[]>;
+
+/** Relocations of both sources; BUNDLE_ELF_INVALID for tables that do not fit their sections. */
 export function readRelocations(elf: ElfFile): Relocations {
-	const found = new Map<string, number[]>();
-	const add = (section: string, offset: number): void => {
-		const offsets = found.get(section) ?? [];
-		offsets.push(offset);
-		found.set(section, offsets);
+	const found = new Map<string, Relocation[]>();
+	const add = (section: string, offset: number, symbol?: ElfSymbol): void => {
+		const there = found.get(section) ?? [];
+		there.push({ offset, symbol });
+		found.set(section, there);
 	};
 	for (const section of elf.sections) {
 		if (section.type === SHT.RELA) throw elfInvalid("has RELA relocations, which BPF does not use");
 		if (section.type === SHT.REL) readRel(elf, section, add);
 	}
 	readCoreRelocations(elf, add);
+	for (const list of found.values()) list.sort((a, b) => a.offset - b.offset);
 	return found;
 }
 
-type Add = (section: string, offset: number) => void;
+type Add = (section: string, offset: number, symbol?: ElfSymbol) => void;
 
 function readRel(elf: ElfFile, section: ElfSection, add: Add): void {
 	const target = elf.sections[section.info];
@@ -35,13 +43,11 @@ function readRel(elf: ElfFile, section: ElfSection, add: Add): void {
 	for (let at = 0; at < section.size; at += REL_BYTES) {
 		const offset = section.bytes.readBigUInt64LE(at);
 		if (offset >= BigInt(target.size)) throw elfInvalid("has a relocation outside its section");
-		if (section.bytes.readUInt32LE(at + 12) >= elf.symbols.length) {
-			throw elfInvalid("has a relocation without a symbol");
-		}
-		add(target.name, Number(offset));
+		const symbol = elf.symbols[section.bytes.readUInt32LE(at + 12)];
+		if (symbol === undefined) throw elfInvalid("has a relocation without a symbol");
+		add(target.name, Number(offset), symbol);
 	}
 }
-
 function part(bytes: Buffer, start: number, length: number, what: string): Buffer {
 	if (start + length > bytes.length) throw elfInvalid(`has ${what} that ends too early`);
 	return bytes.subarray(start, start + length);

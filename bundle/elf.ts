@@ -8,31 +8,28 @@ import {
 	SHT,
 	STT_FUNC,
 } from "./elf-file.ts";
-import { type Relocations, readRelocations } from "./elf-relocations.ts";
+import { INSN_BYTES, type LinkedProgram, linkerOf, SUBPROGRAMS } from "./elf-link.ts";
+import { type ElfMap, readMaps } from "./elf-maps.ts";
+import { readRelocations } from "./elf-relocations.ts";
 import { NOTE_SECTION, readNoteSection } from "./note.ts";
 import { plain } from "./plain.ts";
 
-const INSN_BYTES = 8;
-/** Subprograms live here; libbpf appends them to the programs that call them. */
-const SUBPROGRAMS = ".text";
-const MAPS = ".maps";
 const DATA = /^\.(data|rodata|bss|kconfig)(\.|$)/;
 
-export interface ElfProgram {
+/** A program with the subprograms behind it: what the kernel gets, but for the maps' places and CO-RE's. */
+export interface ElfProgram extends LinkedProgram {
 	readonly name: string;
 	readonly section: string;
-	/** The instruction bytes as they stand in the object, 8 bytes each. */
-	readonly insns: Uint8Array;
-	/** How many ELF and CO-RE relocations touch them; 0 means that the kernel gets exactly `insns`. */
-	readonly relocations: number;
 }
 
 export interface ElfObject {
 	readonly sections: readonly ElfSection[];
 	/** Programs that can be loaded, by section, then by offset. */
 	readonly programs: readonly ElfProgram[];
-	/** Names of the maps in `.maps`, and of the data sections that libbpf turns into maps. */
-	readonly maps: readonly string[];
+	/** Sorted by name. */
+	readonly maps: readonly ElfMap[];
+	/** Data sections, which libbpf turns into maps with contents; sorted. */
+	readonly data: readonly string[];
 	readonly license: string | undefined;
 	/** The text of `.note.kfn`, unparsed. */
 	readonly note: string | undefined;
@@ -44,7 +41,7 @@ export interface ElfObject {
  */
 export function readElf(bytes: Uint8Array): ElfObject {
 	const elf = readElfFile(bytes);
-	const relocations = readRelocations(elf);
+	const link = linkerOf(elf, readRelocations(elf));
 	const code = elf.sections.filter(
 		(section) => section.type === SHT.PROGBITS && (section.flags & SHF_EXECINSTR) !== 0 && section.size > 0,
 	);
@@ -52,20 +49,22 @@ export function readElf(bytes: Uint8Array): ElfObject {
 		sections: elf.sections,
 		programs: code
 			.filter((section) => section.name !== SUBPROGRAMS)
-			.flatMap((section) => programsOf(elf, section, relocations)),
-		maps: mapsOf(elf),
+			.flatMap((section) => programsOf(elf, section, link)),
+		maps: readMaps(elf),
+		data: elf.sections
+			.filter((section) => DATA.test(section.name) && section.size > 0)
+			.map((section) => section.name)
+			.sort(),
 		license: licenseOf(elf),
 		note: noteOf(elf),
 	};
 }
 
-function programsOf(elf: ElfFile, section: ElfSection, relocations: Relocations): ElfProgram[] {
+function programsOf(elf: ElfFile, section: ElfSection, link: ReturnType<typeof linkerOf>): ElfProgram[] {
 	const symbols = elf.symbols
 		.filter((symbol) => symbol.kind === STT_FUNC && symbol.section === section.index)
 		.sort((a, b) => a.value - b.value);
-	const touched = (relocations.get(section.name) ?? []).toSorted((a, b) => a - b);
 	let end = 0;
-	let counted = 0;
 	const programs = symbols.map((symbol) => {
 		const { name, value, size, isLocal } = symbol;
 		const shown = `program "${plain(name)}"`;
@@ -75,27 +74,10 @@ function programsOf(elf: ElfFile, section: ElfSection, relocations: Relocations)
 		if (value !== end) throw elfInvalid(`has ${shown} at ${value}, where ${end} was expected`);
 		end = value + size;
 		if (end > section.size) throw elfInvalid(`has ${shown} reaching out of its section`);
-		// Programs follow each other, so one walk serves all: a count per program would be quadratic.
-		const first = counted;
-		while (counted < touched.length && touched[counted]! < end) counted++;
-		return {
-			name,
-			section: section.name,
-			insns: section.bytes.subarray(value, end),
-			relocations: counted - first,
-		};
+		return { name, section: section.name, ...link({ section, start: value, size }) };
 	});
 	if (end !== section.size) throw elfInvalid(`has code outside programs in "${plain(section.name)}"`);
 	return programs;
-}
-
-function mapsOf(elf: ElfFile): string[] {
-	const maps = elf.sections.find((section) => section.name === MAPS);
-	const named = elf.symbols.filter(
-		(symbol) => symbol.section === maps?.index && symbol.name !== "" && symbol.size > 0,
-	);
-	const data = elf.sections.filter((section) => DATA.test(section.name) && section.size > 0);
-	return [...named.map((symbol) => symbol.name), ...data.map((section) => section.name)].sort();
 }
 
 function licenseOf(elf: ElfFile): string | undefined {

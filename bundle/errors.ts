@@ -24,6 +24,10 @@ export const BUNDLE_ERRORS = {
 		exit: 3,
 		means: "the manifest is not written in its one canonical spelling",
 	},
+	BUNDLE_MAP_UNSUPPORTED: {
+		exit: 1,
+		means: "an object has a map, data or an extern that functions may not have",
+	},
 	BUNDLE_MISSING_ENTRY: { exit: 1, means: "a file that must be in the archive is not there" },
 	BUNDLE_NAME_INVALID: { exit: 2, means: "a text is not a bundle name" },
 	BUNDLE_NOTE_INVALID: { exit: 1, means: "an object's .note.kfn is malformed" },

@@ -1,20 +1,21 @@
-// The instruction streams of a bundle: exactly the bytes that the kernel receives of a program without relocations and with its
-// parameters at their defaults. Leaves out programs that only get their instructions when they are loaded.
+// The instruction streams of a bundle: exactly the bytes that the kernel receives of a program with its parameters at their
+// defaults. Leaves out programs of which the host decides some bytes: places of maps, and what CO-RE changes.
 import type { BundleContents } from "./bundle.ts";
 import { type Digest, sha256 } from "./digest.ts";
 import { readElf } from "./elf.ts";
 import type { Manifest } from "./manifest-shape.ts";
 
-/** The instruction digest of every program, null where relocations change the instructions at load time. */
+/** The instruction digest of every program without maps, null where CO-RE changes the instructions at load time. */
 export function programDigests(manifest: Manifest): (Digest | null)[] {
-	return manifest.variants.flatMap(({ programs }) => programs.map(({ insnsDigest }) => insnsDigest));
+	const variants = manifest.variants.filter(({ maps }) => maps === undefined);
+	return variants.flatMap(({ programs }) => programs.map(({ insnsDigest }) => insnsDigest));
 }
 
-/** The instruction bytes by digest, of the programs that have one. */
+/** The instruction bytes by digest, of the programs whose bytes are the bundle's alone. */
 export function instructionsOf({ manifest, files }: BundleContents): Map<Digest, Uint8Array> {
-	const wanted = new Set(programDigests(manifest));
 	const streams = manifest.variants
 		.flatMap(({ object }) => readElf(files.get(object)!).programs)
+		.filter(({ maps, core }) => maps.length + core === 0)
 		.map(({ insns }) => [sha256(insns), insns] as const);
-	return new Map(streams.filter(([digest]) => wanted.has(digest)));
+	return new Map(streams);
 }

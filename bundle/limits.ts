@@ -18,4 +18,10 @@ export const LIMITS = {
 	signatureBytes: 32 * 1024,
 	kernelSignatureBytes: 32 * 1024,
 	vectors: 4096,
+	maps: 8,
+	mapEntries: 65536,
+	mapBytes: 16 * MiB,
+	mapValueBytes: 256 * 1024,
+	/** What the kernel's per-CPU allocator gives at once (PCPU_MIN_UNIT_SIZE). */
+	perCpuMapValueBytes: 32 * 1024,
 } as const;

@@ -6,6 +6,7 @@ import { compareKernels, parseKernelRange } from "./kernel-range.ts";
 import { checkLicence } from "./licence.ts";
 import { LIMITS } from "./limits.ts";
 import type { Manifest, Variant } from "./manifest-shape.ts";
+import { mapMisfit } from "./map-rules.ts";
 import { parseVersion } from "./name.ts";
 import { checkFolders, checkPlace } from "./path.ts";
 import { plain } from "./plain.ts";
@@ -72,6 +73,17 @@ function checkPrograms(variant: Variant, path: string): void {
 	});
 }
 
+function checkMaps({ maps = [] }: Variant, path: string): void {
+	checkSorted(
+		path,
+		maps.map((map) => map.name),
+	);
+	maps.forEach((map, i) => {
+		const wrong = mapMisfit(map);
+		if (wrong !== undefined) invalid(`${path}/${i}`, wrong);
+	});
+}
+
 function checkVariants(m: Manifest, objects: readonly string[]): void {
 	checkUnique(
 		"/variants",
@@ -83,6 +95,7 @@ function checkVariants(m: Manifest, objects: readonly string[]): void {
 	m.variants.forEach((variant, i) => {
 		checkRequires(variant.requires, `/variants/${i}/requires`);
 		checkPrograms(variant, `/variants/${i}`);
+		checkMaps(variant, `/variants/${i}/maps`);
 	});
 	checkVariantOrder(
 		m.variants.map((variant) => variant.requires.kernel),

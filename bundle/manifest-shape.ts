@@ -13,21 +13,21 @@ export interface FunctionId {
 export interface Requires {
 	/** See kernel-range.ts. */
 	readonly kernel: string;
-	/** Sorted: `prog_type:<type>`, `link:netns`. */
+	/** Sorted: `prog_type:<type>`, `link:netns`, `link:tcx`. */
 	readonly features: readonly string[];
 }
 
-export type ProgramType = "flow_dissector" | "sched_cls";
-export type Hook = "netns" | "tc";
+export type ProgramType = "flow_dissector" | "sched_cls" | "xdp";
+export type Hook = "netns" | "tc-egress" | "none";
 
 export interface Program {
 	readonly name: string;
 	readonly section: string;
 	readonly type: ProgramType;
 	readonly hook: Hook;
-	/** Instructions of 8 bytes each. */
+	/** Instructions of 8 bytes each, the subprograms' included. */
 	readonly insns: number;
-	/** SHA-256 of the instruction bytes in the object; null when relocations change them at load time. */
+	/** SHA-256 of the instructions as the kernel hashes them for its tag: maps' places are zero; null where CO-RE changes them. */
 	readonly insnsDigest: Digest | null;
 }
 
@@ -36,6 +36,19 @@ export interface Variant {
 	readonly object: string;
 	readonly requires: Requires;
 	readonly programs: readonly Program[];
+	/** Private arrays of the object, sorted by name; absent where it has none. */
+	readonly maps?: readonly MapRecord[];
+}
+
+export type MapType = "array" | "percpu-array";
+
+export interface MapRecord {
+	readonly name: string;
+	readonly type: MapType;
+	/** Bytes. */
+	readonly valueSize: number;
+	/** `possible-cpus`: as many as the machine may ever have CPUs. */
+	readonly entries: number | "possible-cpus";
 }
 
 export interface StateMap {

@@ -4,7 +4,7 @@ import { BundleError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import manifestSchema from "./manifest.schema.json" with { type: "json" };
 import { checkManifestRules } from "./manifest-rules.ts";
-import type { Manifest, Variant } from "./manifest-shape.ts";
+import type { Manifest, MapRecord, Variant } from "./manifest-shape.ts";
 import { fits, jsonOf } from "./schema.ts";
 
 export type * from "./manifest-shape.ts";
@@ -86,7 +86,12 @@ function orderedVariant(v: Variant): Variant {
 			insns: p.insns,
 			insnsDigest: p.insnsDigest,
 		})),
+		...(v.maps === undefined ? {} : { maps: v.maps.map(orderedMap) }),
 	};
+}
+
+function orderedMap(m: MapRecord): MapRecord {
+	return { name: m.name, type: m.type, valueSize: m.valueSize, entries: m.entries };
 }
 
 function orderedParameter(p: ConfigParameter): ConfigParameter {

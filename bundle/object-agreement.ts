@@ -5,7 +5,8 @@ import { sha256 } from "./digest.ts";
 import { type ElfObject, type ElfProgram, readElf } from "./elf.ts";
 import { BundleError } from "./errors.ts";
 import { checkObjectLicence } from "./licence.ts";
-import type { Manifest, Program, Variant } from "./manifest-shape.ts";
+import type { Manifest, MapRecord, Program, Variant } from "./manifest-shape.ts";
+import { mapRecord } from "./map-rules.ts";
 import { formatNote, parseNote } from "./note.ts";
 import { plain } from "./plain.ts";
 import { programKind } from "./program-type.ts";
@@ -42,13 +43,64 @@ function describe(object: string, program: ElfProgram): Program {
 		type: kind.type,
 		hook: kind.hook,
 		insns: program.insns.length / INSN_BYTES,
-		insnsDigest: program.relocations === 0 ? sha256(program.insns) : null,
+		insnsDigest: program.core === 0 ? sha256(program.insns) : null,
 	};
 }
 
-/** The programs of an object as the manifest must name them. BUNDLE_ELF_INVALID, BUNDLE_ELF_MISMATCH. */
-export function programsOf(object: string, bytes: Uint8Array | undefined): Program[] {
-	return open(object, bytes).programs.map((program) => describe(object, program));
+/** The maps of an object. Data would be a map with contents, which no tag of the kernel covers; an extern is decided by the host. */
+function describeMaps(object: string, elf: ElfObject): MapRecord[] {
+	const [data] = elf.data;
+	const [foreign] = elf.programs.flatMap((program) => program.foreign);
+	const what =
+		data !== undefined ? `data in ${plain(data)}` : foreign === undefined ? undefined : plain(foreign);
+	if (what !== undefined) {
+		throw new BundleError(
+			"BUNDLE_MAP_UNSUPPORTED",
+			`${object}: it needs ${what}, which a function may not have`,
+			{
+				hint: 'constants go into the code, and what changes into a map (docs/formats/bundle.md, "Maps")',
+				details: { object, what },
+			},
+		);
+	}
+	const used = new Set(elf.programs.flatMap((program) => program.maps));
+	const idle = elf.maps.find(({ name }) => !used.has(name));
+	if (idle !== undefined) {
+		throw new BundleError(
+			"BUNDLE_MAP_UNSUPPORTED",
+			`${object}: no program uses the map "${plain(idle.name)}"`,
+			{
+				details: { object, map: idle.name },
+			},
+		);
+	}
+	return elf.maps.map((map) => mapRecord(object, map));
+}
+
+/** The programs and maps of an object as the manifest must name them. BUNDLE_ELF_INVALID, BUNDLE_ELF_MISMATCH, BUNDLE_MAP_UNSUPPORTED. */
+export function contentsOf(
+	object: string,
+	bytes: Uint8Array | undefined,
+): Pick<Variant, "programs" | "maps"> {
+	const elf = open(object, bytes);
+	const maps = describeMaps(object, elf);
+	return {
+		programs: elf.programs.map((program) => describe(object, program)),
+		...(maps.length === 0 ? {} : { maps }),
+	};
+}
+
+function checkMaps(variant: Variant, elf: ElfObject): void {
+	const [real, said] = [describeMaps(variant.object, elf), variant.maps ?? []];
+	if (JSON.stringify(real) === JSON.stringify(said)) return;
+	const differs = real.find((map, i) => JSON.stringify(map) !== JSON.stringify(said[i]));
+	mismatch(
+		variant.object,
+		differs === undefined
+			? `the manifest names a map that it does not have`
+			: `the manifest does not say what its map "${differs.name}" is`,
+		{ field: "maps" },
+	);
 }
 
 function checkPrograms(variant: Variant, elf: ElfObject): void {
@@ -95,15 +147,16 @@ function checkNote(manifest: Manifest, variant: Variant, elf: ElfObject): void {
 	);
 }
 
-/** Demands that each variant's object and the manifest agree. BUNDLE_ELF_*, BUNDLE_NOTE_INVALID, BUNDLE_LICENCE_MISMATCH. */
+/** Demands that each variant's object and the manifest agree. BUNDLE_ELF_*, BUNDLE_MAP_UNSUPPORTED, BUNDLE_NOTE_INVALID, BUNDLE_LICENCE_MISMATCH. */
 export function checkObjects(manifest: Manifest, files: ReadonlyMap<string, Uint8Array>): void {
 	for (const variant of manifest.variants) {
 		const elf = open(variant.object, files.get(variant.object));
 		checkPrograms(variant, elf);
+		checkMaps(variant, elf);
 		checkConfig(manifest, variant, elf);
 		checkNote(manifest, variant, elf);
 		checkObjectLicence(manifest.license, variant.object, elf.license);
-		const lost = manifest.state.find((state) => !elf.maps.includes(state.map));
+		const lost = manifest.state.find((state) => !elf.maps.some(({ name }) => name === state.map));
 		if (lost !== undefined) mismatch(variant.object, `it has no map "${lost.map}", which state names`);
 	}
 }

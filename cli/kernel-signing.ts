@@ -37,7 +37,7 @@ export function signForKernel(bundle: Bundle, { secret, certificate }: KernelSig
 	const streams = [...instructionsOf(bundle)];
 	if (streams.length === 0) {
 		throw new CliError("CLI_KERNEL_UNSIGNABLE", "no program of the bundle can be signed for the kernel", {
-			hint: "relocations change the instructions of each when it is loaded; write it without maps and calls between sections",
+			hint: "the host decides bytes of each when it is loaded; write it without maps and CO-RE",
 		});
 	}
 	return serializeKernelSignatures(

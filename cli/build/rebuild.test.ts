@@ -87,7 +87,7 @@ describe("a bundle is refused", () => {
 	test("whose object holds a file that its source names by .incbin, though the verifier has the same file", async () => {
 		using disk = openDisk();
 		const bundle = sampleBundle({
-			source: (text) => `${text}__asm__(".section .rodata\\n.incbin \\"${disk.outside}\\"\\n.previous");\n`,
+			source: (text) => `${text}__asm__(".section .held\\n.incbin \\"${disk.outside}\\"\\n.previous");\n`,
 		});
 		await expect(rebuild(await openBundle(bundle.archive))).rejects.toMatchObject({
 			code: "CLI_SOURCE_FORBIDDEN",

@@ -72,15 +72,27 @@ static int execute(struct change *change)
 	return err;
 }
 
-/* Whether a program's kernel tag is that of the program that was just loaded and proved. */
-static int same_program(int fd, const struct loaded *loaded, bool *same)
+/* Whether a program is the one that was just loaded and proved. Of maps the tag says nothing: then every byte is compared. */
+static int same_program(int fd, const struct checked *checked, bool *same)
 {
+	struct image *running, *copy;
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
+	const char *reason;
 	int err = bpf_obj_get_info_by_fd(fd, &info, &len);
 
-	*same = !err && !memcmp(info.tag, loaded->tag, KERNEL_TAG_SIZE);
-	return err ? fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned program cannot be inspected") : 0;
+	if (err)
+		return fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned program cannot be inspected");
+	*same = !memcmp(info.tag, checked->loaded.tag, KERNEL_TAG_SIZE);
+	if (!*same || (!checked->variant.maps && !info.nr_map_ids))
+		return 0;
+	running = image_read(fd);
+	copy = running ? image_read(checked->loaded.prog_fd) : NULL;
+	err = copy ? 0 : -1;
+	*same = !err && !strcmp(image_compare(running, copy, &reason), "proved");
+	image_free(running);
+	image_free(copy);
+	return err;
 }
 
 /* What runs was checked when it was loaded: the look just taken, with another program, says nothing of it. */
@@ -106,7 +118,7 @@ static int decide_linked(struct step *step)
 		return fail(LOAD_PROGRAM_CHANGED, "see `kfn-load inspect`; taking the function out of the plan detaches it",
 			    "%s in %s runs program %u, which is not the one pinned", step->pin.function, step->pin.scope,
 			    step->pin.link_prog_id);
-	if (same_program(step->old_fd, &step->checked.loaded, &same))
+	if (same_program(step->old_fd, &step->checked, &same))
 		return -1;
 	step->kind = STEP_REPLACE;
 	if (same && (*step->pin.keyring || !step->checked.loaded.check.keyring))
@@ -176,6 +188,14 @@ static int decide(struct change *change)
 	return 0;
 }
 
+static int hook_known(const struct step *step)
+{
+	const char *hook = step->checked.variant.program.hook;
+
+	return strcmp(hook, "netns") ? fail(LOAD_UNSUPPORTED_PROGRAM, NULL, "%s: this version does not attach to %s",
+					    step->spec->function, hook) : 0;
+}
+
 /* Loads and proves every function of the plan, and looks at its scope. */
 static int prepare(struct change *change)
 {
@@ -186,7 +206,7 @@ static int prepare(struct change *change)
 		struct step *step = &change->steps[i];
 
 		step->spec = &change->plan.functions[i];
-		if (function_check(&before, step->spec, &step->checked)) {
+		if (function_check(&before, step->spec, &step->checked) || hook_known(step)) {
 			if (leave(step))
 				return -1;
 			continue;

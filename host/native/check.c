@@ -45,8 +45,8 @@ static int vectors_check(int store, struct checked *out)
 static const struct kernel_signature *usable(const struct kernel_signature *signature, const struct variant *variant,
 					     bool defaults, const char **why)
 {
-	if (!variant->program.insns_digest)
-		*why = "relocations change the program when it is loaded: nobody can sign it for the kernel";
+	if (!variant->program.insns_digest || variant->maps)
+		*why = "the host decides bytes of the program when it is loaded: nobody can sign it for the kernel";
 	else if (!signature->len)
 		*why = "the bundle carries no signature for the kernel";
 	else if (!defaults)
@@ -72,10 +72,13 @@ static int function_prove(const struct function_spec *spec, struct checked *out)
 	if (object_load_signed(&object, &out->manifest, &out->variant, usable(&signature, &out->variant, defaults, &why),
 			       &out->loaded) || fault("loaded"))
 		return -1;
-	/* Vectors say what the function does with its defaults; other values change nothing but immediates. */
+	/*
+	 * Vectors say what the function does with its defaults; other values change nothing but immediates. What goes live has
+	 * never run: its maps are as empty as at any load.
+	 */
 	if (vectors_check(store, out))
 		return -1;
-	if (!defaults) {
+	if (!defaults || out->variant.maps) {
 		loaded_close(&out->loaded);
 		if (object_load(&object, &out->manifest, &out->variant, spec->config, &out->loaded))
 			return -1;

@@ -30,7 +30,7 @@
 	X(LOAD_NOTE_MISMATCH, 3, "the object's .note.kfn does not say what the manifest requires") \
 	X(LOAD_INSNS_DIGEST, 3, "the program's instructions are not those that the manifest names") \
 	X(LOAD_UNSUPPORTED_PROGRAM, 1, "this loader does not handle this program type, hook or number of programs") \
-	X(LOAD_UNSUPPORTED_MAP, 1, "this loader does not handle programs with maps or kept state") \
+	X(LOAD_UNSUPPORTED_MAP, 1, "the object has a map with contents, flags or a type that functions may not have, or kept state") \
 	X(LOAD_UNSUPPORTED_CONFIG, 1, "a parameter is not one of the function, or has a value that it does not take") \
 	X(LOAD_UNSUPPORTED_KERNEL, 1, "no variant of the bundle fits this kernel") \
 	X(LOAD_NO_PRIVILEGE, 1, "the kernel or a file mode refuses this to the calling user") \

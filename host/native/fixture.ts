@@ -6,6 +6,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { readElf } from "#bundle/elf.ts";
+import { mapRecord } from "#bundle/map-rules.ts";
+import { programKind } from "#bundle/program-type.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 export const LOADER = join(TOP, "build/kfn-load");
@@ -152,7 +154,7 @@ export interface BundleSpec extends Source {
 export type Manifest = Json & {
 	function: { name: string; abi: number };
 	tag: { value: string; files: string[] };
-	variants: { name: string; object: string; requires: typeof REQUIRES; programs: Json[] }[];
+	variants: { name: string; object: string; requires: typeof REQUIRES; programs: Json[]; maps?: Json[] }[];
 	files: { path: string; size: number; sha256: string }[];
 };
 
@@ -162,18 +164,26 @@ export interface TestBundle {
 	readonly planned: (scope: string) => Json;
 }
 
-function programsOf(object: Buffer): Json[] {
-	return readElf(object).programs.map((program) => ({
+/** What the manifest says of an object; a section that kfn has no hook for is told as a flow dissector's. */
+function contentsOf(object: Buffer): { programs: Json[]; maps?: Json[] } {
+	const elf = readElf(object);
+	const maps = elf.maps.map((map) => ({ ...mapRecord("obj/x.bpf.o", map) }));
+	const programs = elf.programs.map((program) => ({
 		name: program.name,
 		section: program.section,
-		type: "flow_dissector",
-		hook: "netns",
+		type: programKind(program.section)?.type ?? "flow_dissector",
+		hook: programKind(program.section)?.hook ?? "netns",
 		insns: program.insns.length / 8,
-		insnsDigest: program.relocations ? null : sha256(program.insns),
+		insnsDigest: program.core ? null : sha256(program.insns),
 	}));
+	return { programs, ...(maps.length === 0 ? {} : { maps }) };
 }
 
-function manifestOf(spec: BundleSpec, files: ReadonlyMap<string, Buffer>, programs: Json[]): Manifest {
+function manifestOf(
+	spec: BundleSpec,
+	files: ReadonlyMap<string, Buffer>,
+	contents: ReturnType<typeof contentsOf>,
+): Manifest {
 	const listed = [...files].map(([path, bytes]) => ({ path, size: bytes.length, sha256: sha256(bytes) }));
 	const source = listed.find((file) => file.path === "src/x.bpf.c")!;
 	const name = spec.name ?? "flow-dissector";
@@ -185,7 +195,7 @@ function manifestOf(spec: BundleSpec, files: ReadonlyMap<string, Buffer>, progra
 		license: "GPL-2.0-only OR BSD-2-Clause",
 		function: { name: spec.function ?? "flow-dissector", abi: 1 },
 		tag: { value: `kfn1:${sha256(`${source.sha256}  ${source.path}\n`)}`, files: [source.path] },
-		variants: [{ name: "generic", object: "obj/x.bpf.o", requires: spec.requires ?? REQUIRES, programs }],
+		variants: [{ name: "generic", object: "obj/x.bpf.o", requires: spec.requires ?? REQUIRES, ...contents }],
 		config: {},
 		state: [],
 		vectors: ["vectors/basic.jsonl"],
@@ -289,7 +299,7 @@ export class Rig {
 			["src/x.bpf.c", Buffer.from(source)],
 			["vectors/basic.jsonl", Buffer.from(spec.vectors ?? vectorLine(spec.mark ?? 1))],
 		]);
-		const manifest = manifestOf(spec, files, programsOf(spec.body ? compile(source) : object));
+		const manifest = manifestOf(spec, files, contentsOf(spec.body ? compile(source) : object));
 		spec.edit?.(manifest);
 		const bytes = json(manifest);
 		const signed = (spec.keys ?? [this.key]).map((key) => signatureOf(key, bytes));

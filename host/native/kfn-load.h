@@ -125,12 +125,12 @@ int verify_signatures(const struct buf *manifest, const struct buf *signatures, 
 /* manifest.c: read only after verify_signatures() */
 struct program_spec {
 	const char *name, *section, *type, *hook;
-	const char *insns_digest;			/* NULL: the program has relocations */
+	const char *insns_digest;			/* NULL: CO-RE changes the instructions */
 	long long insns;
 };
 struct variant {
 	const char *name, *object, *kernel;
-	json_t *features;
+	json_t *features, *maps;			/* maps NULL: it has none */
 	struct program_spec program;
 };
 struct manifest {
@@ -218,7 +218,20 @@ int object_load(const struct buf *bytes, const struct manifest *manifest, const 
 int object_load_signed(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant,
 		       const struct kernel_signature *signature, struct loaded *out);	/* with its defaults */
 void loaded_close(struct loaded *loaded);
-void silence_libbpf(void);
+int libbpf_start(void);					/* once, before anything else of libbpf */
+int object_fail(enum load_code code, const char *text);	/* with what libbpf said of it */
+
+/* object-elf.c, object-maps.c */
+int elf_check(const struct buf *bytes, const struct manifest *manifest, const struct variant *variant, const char **license);
+int maps_prepare(struct bpf_object *object, const struct variant *variant);
+
+/* image.c: a loaded program as far as the kernel shows it */
+#define MAX_MAPS 8
+struct image;
+struct image *image_read(int prog_fd);			/* NULL after fail() */
+const char *image_compare(const struct image *running, const struct image *copy, const char **reason);
+json_t *image_json(const struct image *image);
+void image_free(struct image *image);
 
 /* vectors.c */
 int packet_run(int prog_fd, const void *data, size_t len, uint32_t flags, uint32_t *retval,

@@ -120,10 +120,9 @@ int main(int argc, char **argv)
 {
 	umask(077);
 	open_files_raise();
-	silence_libbpf();
 	if (sodium_init() < 0)
 		fail(LOAD_INTERNAL, NULL, "libsodium does not start");
-	else if (!run(argc, argv))
+	else if (!libbpf_start() && !run(argc, argv))
 		return 0;
 	return answer_failure();
 }

@@ -148,11 +148,14 @@ int manifest_variant(const struct manifest *manifest, size_t index, struct varia
 	json_t *requires, *programs, *item;
 	size_t i;
 
-	if (unpack(WHERE, WHAT "'s variants", json_array_get(manifest->variants, index), "{s:s, s:s, s:o, s:o}",
-		   "name", &out->name, "object", &out->object, "requires", &requires, "programs", &programs) ||
+	out->maps = NULL;
+	if (unpack(WHERE, WHAT "'s variants", json_array_get(manifest->variants, index), "{s:s, s:s, s:o, s:o, s?o}",
+		   "name", &out->name, "object", &out->object, "requires", &requires, "programs", &programs, "maps",
+		   &out->maps) ||
 	    unpack(WHERE, WHAT "'s requires", requires, "{s:s, s:o}", "kernel", &out->kernel, "features", &out->features))
 		return -1;
-	if (!is_name(out->name) || !json_is_array(out->features))
+	if (!is_name(out->name) || !json_is_array(out->features) ||
+	    (out->maps && (!json_is_array(out->maps) || !json_array_size(out->maps) || json_array_size(out->maps) > MAX_MAPS)))
 		return fail(WHERE, NULL, WHAT ": a variant is malformed");
 	json_array_foreach(out->features, i, item)
 		if (!json_is_string(item))
