@@ -9,6 +9,7 @@ import { codeOf } from "./errors.ts";
 import { faultAt } from "./faults.ts";
 import { hold, parseHolds, readHolds, serializeHolds, unhold } from "./holds.ts";
 import { install } from "./install.ts";
+import { list } from "./list.ts";
 import { remove } from "./remove.ts";
 import { rollback } from "./rollback.ts";
 import { upgrade } from "./upgrade.ts";
@@ -119,6 +120,15 @@ test("holds that cannot be read keep everything where it is, but not from the wa
 	await expect(up(fake, samples.v3.archive)).rejects.toMatchObject({ code: "HOST_HOLDS_MALFORMED" });
 	await expect(keep(fake)).rejects.toMatchObject({ code: "HOST_HOLDS_MALFORMED" });
 	expect(await fake.locked((lock) => rollback(lock))).toMatchObject({ generation: 3 });
+});
+
+test("a list of what is installed says what is held, and that holds cannot be read", async () => {
+	using fake = openFakeHost(samples);
+	expect(list(fake.host).holds).toEqual([]);
+	await keep(fake, "1.0.0", "a test");
+	expect(list(fake.host).holds).toMatchObject([{ name: "sample", version: "1.0.0", reason: "a test" }]);
+	writeFileSync(fake.host.layout.holds, "{}");
+	expect(list(fake.host).holds).toBeNull();
 });
 
 test("names, versions and reasons that the file could not hold are refused before anything is written", async () => {

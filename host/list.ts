@@ -1,6 +1,8 @@
 // What is installed and which generations there are to go back to. Takes no lock and asks no kernel: status does that.
 import type { Config } from "#bundle/config.ts";
+import { codeOf } from "./errors.ts";
 import { generationNumbers, planOrUndefined, readCurrentPlan } from "./generations.ts";
+import { type Hold, readHolds } from "./holds.ts";
 import type { Host } from "./host.ts";
 import { setParameters } from "./parameters.ts";
 import { type PlanFunction, sameFunctions } from "./plan.ts";
@@ -36,6 +38,8 @@ export interface ListReport {
 	readonly installed: readonly ListedFunction[];
 	/** Oldest first. */
 	readonly generations: readonly ListedGeneration[];
+	/** What the operator holds, installed or not; null where the file of holds is not understood: then nothing changes version. */
+	readonly holds: readonly Hold[] | null;
 }
 
 /** Reads the generations; one whose plan cannot be read is listed without its functions. */
@@ -44,7 +48,21 @@ export function list(host: Host): ListReport {
 	const generations = generationNumbers(host)
 		.filter((n) => n <= current.generation)
 		.map((n) => listGeneration(host, n, current.generation, current.functions));
-	return { generation: current.generation, installed: listFunctions(host, current.functions), generations };
+	return {
+		generation: current.generation,
+		installed: listFunctions(host, current.functions),
+		generations,
+		holds: holdsOrNull(host),
+	};
+}
+
+function holdsOrNull(host: Host): Hold[] | null {
+	try {
+		return readHolds(host);
+	} catch (error) {
+		if (codeOf(error) !== "HOST_HOLDS_MALFORMED") throw error;
+		return null;
+	}
 }
 
 function listGeneration(

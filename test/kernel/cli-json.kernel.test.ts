@@ -80,6 +80,7 @@ function commandLines(world: HostWorld): string[][] {
 		["registry:witness", "--data", "third", "--quorum", "0"],
 		["registry:publisher:list", "--data", "third"],
 		["registry:publisher:remove", "gro", "--data", "third"],
+		["root:sign", "third/staged/2.targets.json", "--key", "publisher.key"],
 		["root:rotate", "--data", "third", "--online", "--key", "publisher.key"],
 		["root:add-signer", "--data", "third", "--role", "root", "--key-file", "second.key.pub"],
 		["root:remove-signer", "--data", "third", "--role", "root", "--key-file", "second.key.pub"],
