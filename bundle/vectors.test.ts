@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { codeOf, refusal } from "./testing/refusal.ts";
-import { parseVectors } from "./vectors.ts";
+import { checkVectorFits, parseVectors } from "./vectors.ts";
 
 const GOOD = { name: "ipv4-tcp", why: "RFC 791, 3.1", program: "p", data: "00".repeat(14), retval: 0 };
 const bytes = (...lines: readonly unknown[]): Buffer =>
@@ -11,8 +11,28 @@ const bytes = (...lines: readonly unknown[]): Buffer =>
 describe("vectors", () => {
 	it("come with their bytes; flags default to 0 and out to nothing", () => {
 		const [one, two] = parseVectors(bytes(GOOD, { ...GOOD, name: "b", flags: 1, retval: 2, out: "ff01" }));
-		expect(one).toEqual({ ...GOOD, data: Buffer.alloc(14), flags: 0, out: undefined });
+		expect(one).toEqual({ ...GOOD, data: Buffer.alloc(14), flags: 0 });
 		expect(two).toMatchObject({ flags: 1, retval: 2, out: Buffer.from([0xff, 1]) });
+	});
+
+	it("of a sched_cls program carry fields of its context; of others they do not", () => {
+		const line = { ...GOOD, ctx: { gso_size: 1000, cb: [1, 2, 3, 4, 5] }, ctxOut: { gso_segs: 0, mark: 7 } };
+		const [vector] = parseVectors(bytes(line));
+		expect([vector!.ctx, vector!.ctxOut]).toEqual([line.ctx, line.ctxOut]);
+		const fits = (type: string, over: object = {}) =>
+			checkVectorFits({ ...vector!, ...over }, new Map([["p", type]]));
+		fits("sched_cls");
+		const plain = { ctx: undefined, ctxOut: undefined };
+		fits("xdp", { ...plain, data: Buffer.alloc(65536), out: Buffer.alloc(1) });
+		for (const [type, over] of [
+			["flow_dissector", {}],
+			["xdp", {}],
+			["xdp", { ...plain, flags: 1 }],
+			["sched_cls", { flags: 1 }],
+			["flow_dissector", { ...plain, data: Buffer.alloc(16385) }],
+			["flow_dissector", { ...plain, out: Buffer.alloc(14) }],
+		] as const)
+			expect(codeOf(() => fits(type, over))).toBe("BUNDLE_VECTORS_INVALID");
 	});
 
 	it("may be written with blanks and in any order", () => {
@@ -36,7 +56,16 @@ describe("vectors", () => {
 		["upper-case hex", bytes({ ...GOOD, data: "FF".repeat(14) })],
 		["half a byte", bytes({ ...GOOD, data: `${"00".repeat(14)}0` })],
 		["less than an Ethernet header", bytes({ ...GOOD, data: "00".repeat(13) })],
-		["more than 16 KiB", bytes({ ...GOOD, data: "00".repeat(16 * 1024 + 1) })],
+		["more than 64 KiB", bytes({ ...GOOD, data: "00".repeat(64 * 1024 + 1) })],
+		["a context of no fields", bytes({ ...GOOD, ctx: {} })],
+		["a context field that the kernel lets nobody set", bytes({ ...GOOD, ctx: { len: 14 } })],
+		["a cb of four numbers", bytes({ ...GOOD, ctx: { cb: [1, 2, 3, 4] } })],
+		["a context field beyond 32 bits", bytes({ ...GOOD, ctx: { mark: 2 ** 32 } })],
+		["a gso_size that does not come back", bytes({ ...GOOD, ctxOut: { gso_size: 1 } })],
+		[
+			"a context field twice",
+			bytes(JSON.stringify({ ...GOOD, ctx: { mark: 1 } }).replace('"mark"', '"mark":2,"mark"')),
+		],
 		["a negative answer", bytes({ ...GOOD, retval: -1 })],
 		["flags beyond 32 bits", bytes({ ...GOOD, flags: 2 ** 32 })],
 		["no bytes that are compared", bytes({ ...GOOD, out: "" })],

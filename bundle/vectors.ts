@@ -10,13 +10,27 @@ export interface Vector {
 	/** Why this answer is right: a spec section, a CVE, a kernel commit. */
 	readonly why: string;
 	readonly program: string;
-	/** The packet from its Ethernet header on. */
+	/** What goes in: a packet from its Ethernet header on, or whatever else the function takes. */
 	readonly data: Uint8Array;
 	/** `struct bpf_flow_keys.flags` that goes in through ctx_in; 0 when the line does not say. */
 	readonly flags: number;
+	/** Fields of `struct __sk_buff` that go in. */
+	readonly ctx: VectorContext | undefined;
 	readonly retval: number;
 	/** What data_out must be, every byte of it; undefined when it is not compared. */
 	readonly out: Uint8Array | undefined;
+	/** Fields of `struct __sk_buff` as they must come out; the others are not compared. */
+	readonly ctxOut: VectorContext | undefined;
+}
+
+/** What BPF_PROG_TEST_RUN lets through of `struct __sk_buff`; gso_size only goes in. */
+export interface VectorContext {
+	readonly cb?: readonly number[];
+	readonly gso_segs?: number;
+	readonly gso_size?: number;
+	readonly mark?: number;
+	readonly priority?: number;
+	readonly wire_len?: number;
 }
 
 interface VectorLine {
@@ -25,8 +39,10 @@ interface VectorLine {
 	program: string;
 	data: string;
 	flags?: number;
+	ctx?: VectorContext;
 	retval: number;
 	out?: string;
+	ctxOut?: VectorContext;
 }
 
 function invalid(where: string, what: string): BundleError {
@@ -35,7 +51,7 @@ function invalid(where: string, what: string): BundleError {
 	});
 }
 
-/** How many keys a flat JSON object's text has; more than the parsed object means that one stands there twice. */
+/** How many keys a line's text has, its contexts' included; more than the parsed objects have means that one stands there twice. */
 function countKeys(line: string): number {
 	return [...line.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)].filter((match) => match[1] !== undefined).length;
 }
@@ -46,17 +62,22 @@ function parseLine(bytes: Uint8Array, where: string): Vector {
 	const answer = fits<VectorLine>(vectorSchema, json.value);
 	if (!answer.ok) throw invalid(where, `${answer.path}: ${answer.what}`);
 	const line = answer.value;
-	if (countKeys(Buffer.from(bytes).toString("utf8")) !== Object.keys(line).length) {
+	const keys = [line, line.ctx ?? {}, line.ctxOut ?? {}].flatMap((object) => Object.keys(object));
+	if (countKeys(Buffer.from(bytes).toString("utf8")) !== keys.length) {
 		throw invalid(where, "names a field twice");
 	}
+	if (line.ctxOut?.gso_size !== undefined)
+		throw invalid(where, "/ctxOut: the kernel does not give gso_size back");
 	return {
 		name: line.name,
 		why: line.why,
 		program: line.program,
 		data: Buffer.from(line.data, "hex"),
 		flags: line.flags ?? 0,
+		ctx: line.ctx,
 		retval: line.retval,
 		out: line.out === undefined ? undefined : Buffer.from(line.out, "hex"),
+		ctxOut: line.ctxOut,
 	};
 }
 
@@ -90,13 +111,25 @@ export function checkNames(vectors: readonly Vector[]): void {
 
 /** `sizeof(struct bpf_flow_keys)`, what BPF_PROG_TEST_RUN of a flow dissector gives back. */
 const FLOW_KEYS_BYTES = 56;
+const FLOW_PACKET_BYTES = 16 * 1024;
 
-/** Demands that a vector's program exists and, for a flow dissector, that `out` is a whole struct bpf_flow_keys. */
+/** Demands that a vector's program exists and that the vector says nothing that its type does not have. */
 export function checkVectorFits(vector: Vector, types: ReadonlyMap<string, string>): void {
 	const type = types.get(vector.program);
 	const where = `the vector "${vector.name}"`;
 	if (type === undefined) throw invalid(where, `runs the program "${vector.program}", which a variant lacks`);
-	if (type === "flow_dissector" && vector.out !== undefined && vector.out.length !== FLOW_KEYS_BYTES) {
+	if (type !== "sched_cls" && (vector.ctx !== undefined || vector.ctxOut !== undefined))
+		throw invalid(where, "has ctx or ctxOut, which only a sched_cls program has");
+	if (type !== "flow_dissector") {
+		if (vector.flags !== 0) throw invalid(where, "has flags, which only a flow dissector has");
+		return;
+	}
+	if (vector.data.length > FLOW_PACKET_BYTES)
+		throw invalid(
+			where,
+			`has ${vector.data.length} bytes; a flow dissector's are at most ${FLOW_PACKET_BYTES}`,
+		);
+	if (vector.out !== undefined && vector.out.length !== FLOW_KEYS_BYTES) {
 		throw invalid(where, `expects ${vector.out.length} bytes; struct bpf_flow_keys has ${FLOW_KEYS_BYTES}`);
 	}
 }

@@ -34,7 +34,7 @@ static int vectors_check(int store, struct checked *out)
 		struct buf file __buf = { 0 };
 
 		if (manifest_file(&out->manifest, store, json_string_value(item), &file) ||
-		    vectors_run(&file, json_string_value(item), out->variant.program.name, out->loaded.prog_fd, names))
+		    vectors_run(&file, json_string_value(item), &out->variant.program, out->loaded.prog_fd, names))
 			return -1;
 	}
 	out->vectors = json_object_size(names);

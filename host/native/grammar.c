@@ -74,7 +74,7 @@ void sha256_hex(const void *data, size_t len, char out[DIGEST_LEN + 1])
 
 json_t *hex_json(const void *data, size_t len)
 {
-	char text[2 * FLOW_KEYS_SIZE + 1];
+	static char text[2 * MAX_BYTES + 1];
 
 	return json_string(sodium_bin2hex(text, sizeof(text), data, len));
 }

@@ -23,6 +23,7 @@
 #define MAX_PKCS7	1024
 #define MAX_KEYID	64			/* subjectKeyIdentifier */
 #define MAX_PACKET	16384
+#define MAX_BYTES	65536			/* of a vector, and of its answer */
 #define MAX_SCOPE	255			/* encoded: a file name of bpffs */
 #define DIGEST_LEN	64			/* sha256 in lowercase hex */
 #define KERNEL_TAG_SIZE	8			/* bpf_prog_info.tag */
@@ -143,6 +144,7 @@ int manifest_variant(const struct manifest *manifest, size_t index, struct varia
 int manifest_file(const struct manifest *manifest, int store, const char *path, struct buf *out);
 
 /* probe.c */
+#define KFN_BPF_TCX_EGRESS	((enum bpf_attach_type)47)	/* linux/bpf.h of Linux 6.6, newer than libbpf 1.1's */
 enum have { HAVE_NO, HAVE_YES, HAVE_UNKNOWN };
 struct probe {
 	enum have have;
@@ -233,10 +235,27 @@ const char *image_compare(const struct image *running, const struct image *copy,
 json_t *image_json(const struct image *image);
 void image_free(struct image *image);
 
-/* vectors.c */
+/* test-run.c: BPF_PROG_TEST_RUN; -errno without fail() */
+struct test_run {
+	bool flow_keys;					/* a flow dissector: keys with flags go in, keys come out */
+	const void *data;				/* 14 bytes (an Ethernet header) at least; at most is the kernel's */
+	size_t len;
+	uint32_t flags;
+	json_t *context, *wanted;			/* of __sk_buff: fields that go in; that are asked for. NULL: none */
+};
+struct test_answer {
+	uint32_t retval;
+	unsigned char bytes[MAX_BYTES];
+	size_t len;
+	json_t *context;				/* the caller's; NULL: none was asked for */
+};
+bool context_valid(json_t *fields, bool back);		/* back: as what comes out */
+int test_run(int prog_fd, const struct test_run *run, struct test_answer *out);
 int packet_run(int prog_fd, const void *data, size_t len, uint32_t flags, uint32_t *retval,
 	       unsigned char out[FLOW_KEYS_SIZE]);
-int vectors_run(const struct buf *file, const char *path, const char *program, int prog_fd, json_t *names);
+
+/* vectors.c */
+int vectors_run(const struct buf *file, const char *path, const struct program_spec *program, int prog_fd, json_t *names);
 
 /* check.c: one function of a plan, from store to loaded and proved, not attached */
 struct checked {

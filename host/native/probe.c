@@ -103,15 +103,46 @@ static int load_nothing(enum bpf_prog_type type, enum bpf_attach_type attach)
 }
 
 /* libbpf_probe_bpf_prog_type() says "no" for every errno; without privilege the honest answer is "unknown". */
-static struct probe probe_flow_dissector(void)
+static struct probe probe_type(enum bpf_prog_type type, enum bpf_attach_type attach)
 {
-	int fd __close = load_nothing(BPF_PROG_TYPE_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR);
+	int fd __close = load_nothing(type, attach);
 
 	if (fd >= 0)
 		return probed(HAVE_YES, 0, "a program of this type loads");
 	if (fd == -EINVAL)
 		return probed(HAVE_NO, 0, "BPF_PROG_LOAD does not know this type");
 	return probed(HAVE_UNKNOWN, -fd, "BPF_PROG_LOAD");
+}
+
+static struct probe probe_flow_dissector(void)
+{
+	return probe_type(BPF_PROG_TYPE_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR);
+}
+
+static struct probe probe_sched_cls(void)
+{
+	return probe_type(BPF_PROG_TYPE_SCHED_CLS, 0);
+}
+
+static struct probe probe_xdp(void)
+{
+	return probe_type(BPF_PROG_TYPE_XDP, BPF_XDP);
+}
+
+/* Linux 6.6: with a sound program and no device, a kernel that has tcx links looks for the device first. */
+static struct probe probe_tcx_link(void)
+{
+	int prog __close = load_nothing(BPF_PROG_TYPE_SCHED_CLS, 0);
+	int link __close = -1;
+
+	if (prog < 0)
+		return probed(HAVE_UNKNOWN, -prog, "a program to try it with does not load");
+	link = bpf_link_create(prog, 0, KFN_BPF_TCX_EGRESS, NULL);
+	if (link == -ENODEV)
+		return probed(HAVE_YES, 0, "BPF_LINK_CREATE asks for the device");
+	if (link == -EINVAL)
+		return probed(HAVE_NO, 0, "BPF_LINK_CREATE does not know this hook");
+	return probed(HAVE_UNKNOWN, -link, "BPF_LINK_CREATE");
 }
 
 /* Linux 5.8: with a sound program and no namespace, a kernel that has netns links looks for the namespace first. */
@@ -163,7 +194,10 @@ static const struct {
 	struct probe (*ask)(void);
 } features[] = {
 	{ "link:netns", probe_netns_link },
+	{ "link:tcx", probe_tcx_link },
 	{ "prog_type:flow_dissector", probe_flow_dissector },
+	{ "prog_type:sched_cls", probe_sched_cls },
+	{ "prog_type:xdp", probe_xdp },
 };
 #define FEATURES (sizeof(features) / sizeof(features[0]))
 
