@@ -22,6 +22,7 @@ struct boot {
 	long long chosen, generation;
 	bool counted;				/* the counter was written before anything was loaded */
 	json_t *done, *absent, *refused;	/* what was applied; functions without a namespace; generations that failed */
+	json_t *lockdown;			/* NULL: not of this stage */
 	uint64_t start;				/* microseconds since the machine started */
 };
 
@@ -252,19 +253,23 @@ static int boot_run(struct boot *boot)
 	if (boot->off) {
 		boot->why = "off";
 		/* The initramfs may be from before the file. */
-		if (boot->stage == BOOT_SYSTEM)
+		if (boot->stage == BOOT_SYSTEM) {
 			attempt(boot, 0, false);
+			boot->lockdown = lockdown_boot(true);
+		}
 		return 0;
 	}
 	choose(boot);
 	if (boot->chosen)
 		bpffs_mount();
-	if (boot->stage == BOOT_SYSTEM)
+	if (boot->stage == BOOT_SYSTEM) {
 		apply_system(boot);
-	else if (boot->stage == BOOT_AGAIN)
+		boot->lockdown = lockdown_boot(false);
+	} else if (boot->stage == BOOT_AGAIN) {
 		apply_again(boot);
-	else if (attempt(boot, boot->chosen, true))
+	} else if (attempt(boot, boot->chosen, true)) {
 		boot->why = "refused";
+	}
 	return 0;
 }
 
@@ -277,7 +282,7 @@ static json_t *record_json(struct boot *boot, const char *stage)
 
 	uname(&host);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&at));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
 			 "schema", "kfn.boot/1", "stage", stage, "bootId", boot->state.boot_id, "kernel", host.release,
 			 "at", when, "off", boot->off, "current", (json_int_t)boot->state.current,
 			 "good", (json_int_t)boot->state.good, "booted", (json_int_t)boot->state.booted, "generation", (json_int_t)boot->generation, "why", boot->why,
@@ -286,7 +291,7 @@ static json_t *record_json(struct boot *boot, const char *stage)
 			 "absent", boot->absent ?: json_array(),
 			 "left", json_incref(json_object_get(boot->done, "left")) ?: json_array(),
 			 "detached", json_incref(json_object_get(boot->done, "detached")) ?: json_array(),
-			 "refused", boot->refused, "startMicroseconds", (json_int_t)boot->start,
+			 "refused", boot->refused, "lockdown", boot->lockdown ?: json_null(), "startMicroseconds", (json_int_t)boot->start,
 			 "endMicroseconds", (json_int_t)end);
 }
 
@@ -296,7 +301,7 @@ int cmd_boot(enum boot_stage stage)
 	struct boot boot = { .stage = stage, .why = "refused", .refused = json_array(), .start = now() };
 	json_t *record __json = NULL;
 	char path[64];
-	bool whole;
+	bool whole, open;
 
 	if (boot_run(&boot)) {
 		json_decref(boot.refused);
@@ -304,15 +309,16 @@ int cmd_boot(enum boot_stage stage)
 	}
 	record = record_json(&boot, names[stage]);
 	json_decref(boot.done);
-	whole = !json_array_size(json_object_get(record, "refused")) && !json_array_size(json_object_get(record, "left"));
+	open = json_is_object(json_object_get(json_object_get(record, "lockdown"), "error"));
+	whole = !open && !json_array_size(json_object_get(record, "refused")) && !json_array_size(json_object_get(record, "left"));
 	snprintf(path, sizeof(path), "/run/kfn/boot/%s.json", names[stage]);
 	if (folder_make("/run/kfn/boot") || state_write(path, json_incref(record)))
 		return -1;
 	if (whole)
 		return answer(json_incref(record));
 	fail(LOAD_BOOT_INCOMPLETE, "kfn boot status shows what is missing, and why", "generation %lld: %zu functions left out, "
-	     "%zu generations refused", boot.generation, json_array_size(json_object_get(record, "left")),
-	     json_array_size(json_object_get(record, "refused")));
+	     "%zu generations refused%s", boot.generation, json_array_size(json_object_get(record, "left")),
+	     json_array_size(json_object_get(record, "refused")), open ? ", lockdown failed" : "");
 	fail_detail("boot", json_incref(record));
 	return -1;
 }

@@ -50,6 +50,9 @@
 	X(LOAD_NOT_ACTIVE, 1, "this function is not active in this scope") \
 	X(LOAD_BOOT_INCOMPLETE, 1, "the boot went on without something of the generation; details.boot says what") \
 	X(LOAD_STATE_UNWRITABLE, 1, "a file of the host's state could not be written") \
+	X(LOAD_LSM_INACTIVE, 1, "the kernel does not ask BPF LSM programs, so that lockdown would forbid nothing") \
+	X(LOAD_LOCKDOWN_INVALID, 1, "lockdown.json does not follow docs/formats/lockdown.md") \
+	X(LOAD_LOCKDOWN_FILE, 1, "this kfn-load cannot be known by its file, which others than root may write") \
 	X(LOAD_REPLAY_INPUT, 2, "the packets on stdin do not follow the replay format") \
 	X(LOAD_FAULT, 70, "a fault point of a test build fired")
 

@@ -347,6 +347,11 @@ int cmd_boot_copy(const char *folder, const char *release);
 /* owner.c: whom a program belongs to, as far as the kernel tells */
 json_t *owner_json(uint32_t prog_id, uint32_t uid, json_int_t loaded_at);
 
+/* lockdown.c: which programs this kernel lets in */
+#define LOCKDOWN_FOLDER "_lockdown"			/* beside the functions' pins; none of them has such a name */
+int cmd_lockdown(const char *verb);			/* status, apply, off */
+json_t *lockdown_boot(bool off);
+
 /* apply.c, prove.c, watch.c, inspect.c, replay.c, lock.c */
 int plan_apply(const struct plan *plan, json_t **out);
 int cmd_apply(const char *plan, char **leave_args, size_t leave_count);

@@ -13,7 +13,7 @@ static int usage(const char *problem)
 {
 	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | kernel-keys | check PLAN [--leave FUNCTION SCOPE]… | "
 		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | watch FUNCTION SCOPE [FUNCTION SCOPE]… | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
-		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE]", "%s", problem);
+		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE] | lockdown status|apply|off", "%s", problem);
 }
 
 static int inspect_args(int argc, char **argv)
@@ -75,6 +75,8 @@ static int command(const char *name, int argc, char **argv)
 		return cmd_boot_good();
 	if (!strcmp(name, "boot-copy") && (argc == 1 || (argc == 3 && !strcmp(argv[1], "--release"))))
 		return cmd_boot_copy(argv[0], argc == 3 ? argv[2] : NULL);
+	if (!strcmp(name, "lockdown") && argc == 1 && (!strcmp(*argv, "status") || !strcmp(*argv, "apply") || !strcmp(*argv, "off")))
+		return cmd_lockdown(*argv);
 	if (!strcmp(name, "version") && !argc)
 		return answer(json_pack("{s:s}", "version", VERSION));
 	if (!strcmp(name, "errors") && !argc)

@@ -230,7 +230,8 @@ int pin_walk(struct pin **pins, size_t *count)
 	snprintf(path, sizeof(path), "%s/" PINS, root_dir);
 	total = names_in(path, &names);
 	for (i = 0; i < total; i++) {
-		err = err ?: walk_function(names[i]->d_name, pins, count);
+		if (strcmp(names[i]->d_name, LOCKDOWN_FOLDER))
+			err = err ?: walk_function(names[i]->d_name, pins, count);
 		free(names[i]);
 	}
 	free(names);
