@@ -10,6 +10,7 @@ const TOPICS = {
 	boot: { description: "Load functions at boot" },
 	key: { description: "Keys of publishers, and of a registry's signers" },
 	"kernel-key": { description: "Keys whose signatures the kernel itself can check" },
+	lockdown: { description: "Which BPF programs the kernel lets in" },
 	log: { description: "The registry's transparency log" },
 	permit: { description: "Permits to go back to an older version" },
 	registry: { description: "Run a registry" },

@@ -59,6 +59,14 @@ export const HOST_ERRORS = {
 	},
 	HOST_TRUST_POLICY: { exit: 3, means: "policy.json is not in the documented form" },
 	HOST_BOOT_NO_INITRAMFS: { exit: 1, means: "no known maker of initramfs images is installed" },
+	HOST_LOCKDOWN_NOT_AUDITED: {
+		exit: 1,
+		means: "lockdown shall deny programs and did not watch in this boot what would be denied",
+	},
+	HOST_LOCKDOWN_FILE: {
+		exit: 1,
+		means: "an executable that lockdown shall let in is not there, or others than root may write it",
+	},
 	HOST_FAULT_MALFORMED: { exit: 2, means: "an injected fault (KFN_FAULT, tests only) is not N:KIND" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 

@@ -14,6 +14,8 @@ export interface Layout {
 	readonly trustPolicy: string;
 	/** Certificates for the kernel (docs/formats/kernel-signatures.md). */
 	readonly kernelKeys: string;
+	/** Which programs the kernel lets in (docs/formats/lockdown.md). */
+	readonly lockdown: string;
 	/** A root that a package brought: what is pinned where the operator pinned none. */
 	readonly packagedRoot: string;
 	readonly trustSets: string;
@@ -61,6 +63,7 @@ export function layoutOf(root: string): Layout {
 		trustRoot: join(trust, "root.json"),
 		trustPolicy: join(trust, "policy.json"),
 		kernelKeys: join(trust, "kernel-keys"),
+		lockdown: join(config, "lockdown.json"),
 		packagedRoot: join(root, "usr/share/kfn/root.json"),
 		trustSets: join(state, "tuf/sets"),
 		trustCurrent: join(state, "tuf/current"),

@@ -105,6 +105,37 @@ export const kernelKeysAnswer = open({
 /** What the kernel's keyrings hold, by name, and what this host's certificates give it; null where one is not there. */
 export type KernelKeysAnswer = ReturnType<typeof kernelKeysAnswer>;
 
+const refusal = open({
+	number: count,
+	/** Unix seconds. */
+	at: count,
+	pid: count,
+	uid: count,
+	command: text,
+	/** The file's name, without its folder. */
+	executable: text,
+	type: text,
+	name: text,
+	/** False: it was let in, because the mode was audit. */
+	denied: flag,
+});
+
+export const lockdownAnswer = open({
+	ok: oneOf(true),
+	/** Whether the kernel asks BPF LSM programs; unknown: there is no securityfs to read it from. */
+	possible: oneOf("yes", "no", "unknown"),
+	mode: oneOf("off", "audit", "enforce"),
+	/** What lockdown.json says. */
+	configured: oneOf("off", "audit", "enforce"),
+	since: orNull(count),
+	counts: open({ bySignature: count, byExecutable: count, byKernel: count, refused: count }),
+	executables: listOf(open({ path: text, admitted: flag, reason: orNull(text) })),
+	/** The last ones, oldest first. */
+	refusals: listOf(refusal),
+});
+/** Which programs the kernel lets in, and what it let in and did not. */
+export type LockdownAnswer = ReturnType<typeof lockdownAnswer>;
+
 const failed = open(
 	{ code: matching(/^LOAD_[A-Z0-9_]+$/, "a code of the loader"), message: text },
 	{ hint: text, details: mapOf(anything) },

@@ -15,6 +15,8 @@ import {
 	inspectAnswer,
 	type KernelKeysAnswer,
 	kernelKeysAnswer,
+	type LockdownAnswer,
+	lockdownAnswer,
 	okAnswer,
 	type ProbeAnswer,
 	type ProveAnswer,
@@ -43,6 +45,8 @@ export interface Loader {
 	probe(): Promise<ProbeAnswer>;
 	/** The keys by which the kernel would check signatures, and whether it does. */
 	kernelKeys(): Promise<KernelKeysAnswer>;
+	/** Shows which programs the kernel lets in, makes it follow lockdown.json, or takes that off. */
+	lockdown(verb: "status" | "apply" | "off"): Promise<LockdownAnswer>;
 	/** Verifies, loads and tries everything in the plan without attaching. */
 	check(plan: Plan, mayStay?: readonly MayStay[]): Promise<CheckAnswer>;
 	/** Makes the kernel run exactly the plan; undoes its own steps on failure. The child keeps `lockFd` open. */
@@ -84,6 +88,7 @@ export function spawnLoader(path: string, root: string): Loader {
 		version: () => ask(versionAnswer, ["version"]),
 		probe: () => ask(probeAnswer, ["probe"]),
 		kernelKeys: () => ask(kernelKeysAnswer, ["kernel-keys"]),
+		lockdown: (verb) => ask(lockdownAnswer, ["lockdown", verb]),
 		check: (plan, mayStay) => ask(checkAnswer, ["check", "-", ...leaveArgs(mayStay)], serializePlan(plan)),
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
@@ -101,6 +106,7 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 		version: () => faults.aroundAsync("loader version", () => loader.version()),
 		probe: () => faults.aroundAsync("loader probe", () => loader.probe()),
 		kernelKeys: () => faults.aroundAsync("loader kernel-keys", () => loader.kernelKeys()),
+		lockdown: (verb) => faults.aroundAsync(`loader lockdown ${verb}`, () => loader.lockdown(verb)),
 		check: (plan, mayStay) => faults.aroundAsync("loader check", () => loader.check(plan, mayStay)),
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),

@@ -22,6 +22,9 @@ import { KernelKeyStatus } from "./kernel-key/status.ts";
 import { KeyGenerate } from "./key/generate.ts";
 import { KeyShow } from "./key/show.ts";
 import { List } from "./list.ts";
+import { LockdownDisable } from "./lockdown/disable.ts";
+import { LockdownEnable } from "./lockdown/enable.ts";
+import { LockdownStatus } from "./lockdown/status.ts";
 import { LogProve } from "./log/prove.ts";
 import { LogShow } from "./log/show.ts";
 import { LogVerify } from "./log/verify.ts";
@@ -88,6 +91,9 @@ export const COMMANDS = {
 	"key:generate": KeyGenerate,
 	"key:show": KeyShow,
 	list: List,
+	"lockdown:disable": LockdownDisable,
+	"lockdown:enable": LockdownEnable,
+	"lockdown:status": LockdownStatus,
 	"log:prove": LogProve,
 	"log:show": LogShow,
 	"log:verify": LogVerify,

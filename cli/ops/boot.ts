@@ -70,6 +70,7 @@ function recordLines(record: BootRecord): string[] {
 	return [
 		`${stage}: ${what} (${WHY[why]}), ${record.functions.length} function(s), ${took} ms, from ${seconds} s after the start`,
 		...hint,
+		...lockdownLine(record.lockdown),
 		...record.left.map(
 			(left) => `  not loaded: ${left.function} in ${left.scope}: ${left.error.message} [${left.error.code}]`,
 		),
@@ -79,6 +80,11 @@ function recordLines(record: BootRecord): string[] {
 				`  refused: generation ${refused.generation}: ${refused.error.message} [${refused.error.code}]`,
 		),
 	];
+}
+
+function lockdownLine(lockdown: BootRecord["lockdown"]): string[] {
+	if (lockdown?.error) return [`  lockdown is off: ${lockdown.error.message} [${lockdown.error.code}]`];
+	return lockdown && lockdown.mode !== "off" ? [`  lockdown: ${lockdown.mode}`] : [];
 }
 
 function staleLine({ release, generation }: BootStatus["images"][number]): string {

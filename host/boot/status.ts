@@ -14,28 +14,32 @@ import { readEnabled } from "./enable.ts";
 
 const place = open({ function: text, scope: text });
 const failed = open({ code: text, message: text }, { hint: text, details: anything });
-const recordShape = open({
-	schema: oneOf("kfn.boot/1"),
-	stage: oneOf("initramfs", "system", "again"),
-	bootId: text,
-	kernel: text,
-	at: text,
-	off: orNull(oneOf("parameter", "file")),
-	current: linked,
-	good: linked,
-	booted: count,
-	generation: linked,
-	why: oneOf("current", "unfinished", "refused", "this-boot", "nothing-missing", "off"),
-	counted: flag,
-	unfinished,
-	functions: appliedFunctions,
-	absent: listOf(place),
-	left: listOf(open({ function: text, scope: text, error: failed, running: flag })),
-	detached: listOf(place),
-	refused: listOf(open({ generation: linked, parts: flag, error: failed })),
-	startMicroseconds: count,
-	endMicroseconds: count,
-});
+const recordShape = open(
+	{
+		schema: oneOf("kfn.boot/1"),
+		stage: oneOf("initramfs", "system", "again"),
+		bootId: text,
+		kernel: text,
+		at: text,
+		off: orNull(oneOf("parameter", "file")),
+		current: linked,
+		good: linked,
+		booted: count,
+		generation: linked,
+		why: oneOf("current", "unfinished", "refused", "this-boot", "nothing-missing", "off"),
+		counted: flag,
+		unfinished,
+		functions: appliedFunctions,
+		absent: listOf(place),
+		left: listOf(open({ function: text, scope: text, error: failed, running: flag })),
+		detached: listOf(place),
+		refused: listOf(open({ generation: linked, parts: flag, error: failed })),
+		startMicroseconds: count,
+		endMicroseconds: count,
+	},
+	/** Null in every stage but `system`; records of before lockdown lack it. */
+	{ lockdown: orNull(open({ mode: oneOf("off", "audit", "enforce"), error: orNull(failed) })) },
+);
 export type BootRecord = ReturnType<typeof recordShape>;
 
 const imageShape = exact({ schema: oneOf("kfn.initramfs/1"), release: text, generation: count });

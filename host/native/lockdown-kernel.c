@@ -55,13 +55,12 @@ int lockdown_open(struct lockdown *out)
 	int i;
 
 	*out = LOCKDOWN_NONE;
-	for (i = LOCKDOWN_PINS - 1; i >= 0; i--) {
+	leaf_path(leaves[LOCKDOWN_LINK], path);
+	if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	for (i = 0; i < LOCKDOWN_PINS; i++) {
 		leaf_path(leaves[i], path);
 		out->fd[i] = bpf_obj_get(path);
-		if (i == LOCKDOWN_LINK && (out->fd[i] == -ENOENT || out->fd[i] == -ENOTDIR)) {
-			out->fd[i] = -1;
-			return 0;
-		}
 		if (out->fd[i] < 0) {
 			int err = -out->fd[i];
 

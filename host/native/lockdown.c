@@ -217,7 +217,10 @@ static int turn(const struct policy *policy)
 /* In Unix seconds, of CLOCK_MONOTONIC. */
 static json_int_t when(uint64_t ns)
 {
-	return time(NULL) - (json_int_t)((now_ns() - ns) / 1000000000);
+	struct timespec at;
+
+	clock_gettime(CLOCK_REALTIME, &at);
+	return (at.tv_sec * 1000000000ll + at.tv_nsec - (json_int_t)(now_ns() - ns)) / 1000000000;
 }
 
 static json_t *refusal_json(struct lockdown_refusal *refusal)
@@ -292,15 +295,18 @@ static int state_answer(const struct policy *policy)
 int cmd_lockdown(const char *verb)
 {
 	struct policy policy = { 0 };
-	bool apply = !strcmp(verb, "apply"), off = !strcmp(verb, "off");
-	int err;
+	int err = 0;
 
-	if (*root_dir && apply)
-		return fail(LOAD_USAGE, "leave --root and KFN_ROOT out", "lockdown is about the machine's one kernel, not about a folder");
-	err = off ? lockdown_remove() : 0;
-	err = err ?: policy_read(&policy);
-	if (!err && apply)
-		err = turn(&policy);
+	if (!strcmp(verb, "apply")) {
+		if (*root_dir)
+			return fail(LOAD_USAGE, "leave --root and KFN_ROOT out",
+				    "lockdown is about the machine's one kernel, not about a folder");
+		err = policy_read(&policy) ?: turn(&policy);
+	} else if (!strcmp(verb, "off")) {
+		err = lockdown_remove();
+	} else {
+		err = policy_read(&policy);
+	}
 	err = err ?: state_answer(&policy);
 	json_decref(policy.root);
 	return err;

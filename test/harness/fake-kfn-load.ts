@@ -38,6 +38,13 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 			keyrings: {},
 			problem: null,
 		}),
+		lockdown: async () => ({
+			ok: true,
+			...({ possible: "no", mode: "off", configured: "off", since: null } as const),
+			counts: { bySignature: 0, byExecutable: 0, byKernel: 0, refused: 0 },
+			executables: [],
+			refusals: [],
+		}),
 		check: async (plan, mayStay) => {
 			const { loaded, left } = await loadAll(kernel, plan, mayStay);
 			return {
@@ -376,6 +383,7 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	}
 	if (command === "probe") return loader.probe();
 	if (command === "kernel-keys") return loader.kernelKeys();
+	if (command === "lockdown") return loader.lockdown("status");
 	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
 	if (command === "watch") return watchUntilStdinEnds(loader, args);
 	const plan = parsePlan(readFileSync(0));

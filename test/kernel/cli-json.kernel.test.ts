@@ -24,6 +24,7 @@ const SHARED = [
 	"health-report",
 	"hold-status",
 	"image",
+	"lockdown",
 	"permit",
 	"trust",
 	"trust-status",
@@ -145,6 +146,9 @@ function commandLines(world: HostWorld): string[][] {
 		["boot:enable"],
 		["boot:status"],
 		["boot:disable"],
+		["lockdown:enable"],
+		["lockdown:status"],
+		["lockdown:disable"],
 		["trust:recover"],
 		["hold", "flow-dissector", "--reason", "a test"],
 		["hold"],
@@ -169,7 +173,8 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	await using world = await openHostWorld("json");
 	const functions = [{ bundle: "flow-dissector", version: "1.0.1", scope: world.scope }];
 	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
-	const seen = new Set<string>(["registry:serve"]);
+	// It is about the whole machine and refuses any other root, so that only test/vm/lockdown.test.ts enables it.
+	const seen = new Set<string>(["registry:serve", "lockdown:enable"]);
 	let enrolled = "";
 	for (const [id, ...args] of commandLines(world)) {
 		const { stdout, code } = await world.kfn(

@@ -98,7 +98,7 @@ async function buildFlowHash(output: string): Promise<void> {
 }
 
 /** Builds and signs both versions with the real command line, and lets the image's root trust their key. */
-async function buildBundles(
+export async function buildBundles(
 	folder: string,
 	tree: string,
 ): Promise<{ before: string; after: string; signed: string }> {

@@ -40,7 +40,8 @@ export async function buildSignedImage(folder: string): Promise<SignedImage> {
 	layPlan(tree, "tuned", await storeBundle(tree, archive, { config: { vxlan_ports: [4789] } }));
 	layPlan(tree, "honest", await storeBundle(tree, honest));
 	layPlan(tree, "forged", await storeBundle(tree, forged));
-	await placeSystem(tree);
+	placeBase(tree, "kernel-signed-init.sh");
+	await placeCommandLine(tree);
 	const initrd = join(folder, "initrd.zst");
 	await packTree(tree, initrd);
 	return { initrd, keyid };
@@ -88,9 +89,8 @@ function layPlan(tree: string, name: string, entry: PlanFunction): void {
 	place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
 }
 
-/** Busybox, the loader, and node with the libraries that it is linked to. */
-async function placeSystem(tree: string): Promise<void> {
-	placeBase(tree, "kernel-signed-init.sh");
+/** The command line, and node with the libraries that it is linked to. */
+export async function placeCommandLine(tree: string): Promise<void> {
 	const node = join(TOP, "node_modules/node/bin/node");
 	// Its symbols are a fifth of it, and all of it must fit into the VM's memory twice.
 	await run("strip", ["-o", join(tree, "bin/node"), node]);

@@ -1,9 +1,9 @@
 #!/bin/busybox sh
-# Pid 1 of the VM in which `kfn-load lockdown` lets in and refuses. Answers go to the serial console as in init.sh. Refuses to go on
-# living: it ends with a reboot, which ends QEMU.
+# Pid 1 of the VM in which lockdown lets in and refuses. Answers go to the serial console as in init.sh. Refuses to go on living: it ends
+# with a reboot, which ends QEMU.
 
 /bin/busybox --install -s /bin
-export PATH=/bin
+export PATH=/bin HOME=/ KFN_LOADER=/bin/kfn-load
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -27,12 +27,15 @@ foreign() { report "$1" foreign_load "$@"; }
 
 echo
 report kernel uname -r
-report lsm cat /sys/kernel/security/lsm
+report lsm grep . /sys/kernel/security/lsm
 ask status status
+foreign signed_own_before /foreign.p7s /foreign.der
 policy audit
 ask audit apply
-if grep -q nolockdown /proc/cmdline; then
+# Where the kernel does not ask BPF LSM programs, there is nothing more to see.
+if ! grep -q bpf /sys/kernel/security/lsm; then
 	foreign unguarded
+	report leftovers ls -A /sys/fs/bpf
 	report done true
 	reboot -f
 fi
@@ -44,7 +47,9 @@ report attach kfn-load apply /plans/before.json
 policy enforce
 ask enforce apply
 foreign denied
-foreign renamed
+mkdir /tmp/disguise
+cp /bin/foreign_load /tmp/disguise/kfn-load
+report disguised /tmp/disguise/kfn-load disguised
 cp /bin/kfn-load /bin/copy
 report copy copy check /plans/before.json
 report inspect kfn-load inspect
@@ -54,7 +59,7 @@ for keyring in 0 1 2; do
 	foreign "signed_$keyring" /foreign.p7s "$keyring"
 done
 foreign signed_3 /foreign.p7s 3
-foreign signed_own /foreign.p7s /kernel.key.der
+foreign signed_own /foreign.p7s /foreign.der
 report signed kfn-load apply /plans/signed.json
 ask enforced-status status
 
@@ -67,6 +72,8 @@ report refreshed-check kfn-load check /plans/before.json
 policy enforce '"/bin/foreign_load"'
 ask allow apply
 foreign allowed
+echo 0 >/proc/sys/kernel/unprivileged_bpf_disabled
+report other_user foreign_load --user other_user
 chmod g+w /bin/foreign_load
 foreign writable
 ask writable-status status
@@ -88,6 +95,20 @@ rm /etc/kfn/off
 ask again apply
 ask off off
 foreign restored
+report other_user_restored foreign_load --user other_user
 report leftovers ls -A /sys/fs/bpf
+
+# The same by the command line.
+if [ -e /bin/node ]; then
+	kfn() { node /kfn/dist/kfn.cjs "$@"; }
+	rm /etc/kfn/lockdown.json
+	report kfn-unwatched kfn lockdown enable --enforce --json
+	report kfn-enable kfn lockdown enable --allow /bin/foreign_load --json
+	report kfn-enforce kfn lockdown enable --enforce --disallow /bin/foreign_load --json
+	foreign kfn_denied
+	report kfn-status kfn lockdown status
+	report kfn-disable kfn lockdown disable --json
+	report kfn-policy cat /etc/kfn/lockdown.json
+fi
 report done true
 reboot -f
