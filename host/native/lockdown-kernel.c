@@ -34,6 +34,15 @@ static void leaf_path(const char *leaf, char out[PATH_MAX])
 	snprintf(out, PATH_MAX, "%s/" PINS "%s%s", root_dir, *leaf ? "/" : "", leaf);
 }
 
+/* Also where it cannot be told: what is done next says why. */
+static bool is_there(const char *leaf)
+{
+	char path[PATH_MAX];
+
+	leaf_path(leaf, path);
+	return !access(path, F_OK) || (errno != ENOENT && errno != ENOTDIR);
+}
+
 static int kernel_fail(int err, const char *what)
 {
 	return fail_errno(LOAD_KERNEL_REFUSED, err, "lockdown: %s", what);
@@ -55,8 +64,7 @@ int lockdown_open(struct lockdown *out)
 	int i;
 
 	*out = LOCKDOWN_NONE;
-	leaf_path(leaves[LOCKDOWN_LINK], path);
-	if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
+	if (!is_there(leaves[LOCKDOWN_LINK]))
 		return 0;
 	for (i = 0; i < LOCKDOWN_PINS; i++) {
 		leaf_path(leaves[i], path);
@@ -77,9 +85,11 @@ int lockdown_remove(void)
 	char path[PATH_MAX];
 	int i;
 
+	if (!is_there(""))
+		return 0;
 	for (i = LOCKDOWN_PINS - 1; i >= 0; i--) {
 		leaf_path(leaves[i], path);
-		if (unlink(path) && errno != ENOENT && errno != ENOTDIR)
+		if (unlink(path) && errno != ENOENT)
 			return fail_errno(LOAD_PIN_FAILED, errno, "%s cannot be removed", path);
 	}
 	leaf_path("", path);
