@@ -1,6 +1,7 @@
 // Runs inside the VM of the power-cut test: first says what it found after the cut, then upgrades and rolls back until the power is
 // cut again. Refuses to go on where what it found is not whole.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { isTemporary } from "#host/durable.ts";
 import { generationNumbers, readPlan } from "#host/generations.ts";
 import { openHost } from "#host/host.ts";
 import { install } from "#host/install.ts";
@@ -9,6 +10,7 @@ import { recover } from "#host/recover.ts";
 import { remove } from "#host/remove.ts";
 import { rollback } from "#host/rollback.ts";
 import { status } from "#host/status.ts";
+import { storedDigests } from "#host/store.ts";
 import { upgrade } from "#host/upgrade.ts";
 import { verifyHost } from "#host/verify.ts";
 
@@ -23,6 +25,23 @@ function tell(what: string, fields: object): void {
 
 /** Tells each step as it begins, so that the test can cut inside of it. */
 const onStep = ({ step }: { step: string }): void => tell(`step-${step}`, {});
+
+/** What a recovery must not leave of an interrupted change. */
+function leavings(needed: ReadonlySet<string>): string[] {
+	const state = listOf(host.layout.state).filter((name) => isTemporary(name) || name === "journal.json");
+	const stored = storedDigests(host).filter((sha256) => !needed.has(sha256));
+	return [...state, ...stored, ...listOf(host.layout.tmp)];
+}
+
+/** A purge takes the folders, too. */
+function listOf(folder: string): string[] {
+	try {
+		return readdirSync(folder);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+		throw error;
+	}
+}
 
 async function found(): Promise<void> {
 	const before = await status(host);
@@ -44,6 +63,7 @@ async function found(): Promise<void> {
 		generations: generationNumbers(host).length,
 		plans: generationNumbers(host).map((n) => readPlan(host, n).functions.length),
 		bundles: verified.bundles.length,
+		leavings: leavings(new Set(verified.bundles.map(({ sha256 }) => sha256))),
 	});
 }
 
