@@ -88,10 +88,12 @@ function __kfn_words
 	string match -v -- '-*' (commandline -opc)[2..-1]
 end
 function __kfn_at
-	test (string join ' ' (__kfn_words)) = "$argv[1]"
+	set -l words (__kfn_words)
+	test "$words" = "$argv[1]"
 end
 function __kfn_in
-	string match -q -- "$argv[1] *" (string join ' ' (__kfn_words))' '
+	set -l words (__kfn_words)
+	string match -q -- "$argv[1] *" "$words "
 end
 ${[...words, ...flags].join("\n")}
 `;

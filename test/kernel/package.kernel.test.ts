@@ -2,7 +2,7 @@
 // with a bpffs of its own, so that nothing of it reaches the machine.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -40,7 +40,7 @@ async function mountSystem(): Promise<void> {
 	for (const path of ["sys/fs/bpf", "run/netns", "kfn-test"])
 		mkdirSync(join(system, path), { recursive: true });
 	await run("mount", ["-t", "proc", "proc", join(system, "proc")]);
-	await run("mount", ["--bind", "/dev", join(system, "dev")]);
+	await run("mount", ["--rbind", "--make-rslave", "/dev", join(system, "dev")]);
 	await run("mount", ["-t", "bpf", "bpf", join(system, "sys/fs/bpf")]);
 	await run("mount", ["--rbind", "--make-rslave", "/run/netns", join(system, "run/netns")]);
 }
@@ -81,6 +81,39 @@ test("apt installs it; the command line runs, with its page and its units, and n
 	expect(status.generation).toBe(0);
 	expect(existsSync(join(system, "usr/share/man/man1/kfn-install.1.gz"))).toBe(true);
 	expect(globSync("etc/systemd/system/*.wants/kfn*", { cwd: system })).toEqual([]);
+});
+
+test("zsh completes words and flags where its user presses tab", async () => {
+	const script = readFileSync(join(import.meta.dirname, "tab.zsh"), "utf8");
+	const lines = [
+		["kfn inst", "kfn install "],
+		["kfn registry tok", "kfn registry token "],
+		["kfn trust root pin --fi", "kfn trust root pin --fingerprint "],
+		["kfn root rotate --role tar", "kfn root rotate --role targets "],
+		["kfn status --fi", "kfn status --fi"],
+	] as const;
+	const typed = await inside("zsh", "-f", "-c", script, "tab", ...lines.map(([line]) => line));
+	expect(typed.code, typed.stderr).toBe(0);
+	expect(typed.stdout.split("\n").slice(0, -1)).toEqual(lines.map(([, became]) => became));
+});
+
+test("fish offers words, flags and choices, and what each is for", async () => {
+	const offered = async (line: string) => {
+		const answer = await inside("fish", "--private", "-c", "complete --do-complete $argv", line);
+		expect(answer, line).toMatchObject({ code: 0, stderr: "" });
+		return answer.stdout.split("\n").slice(0, -1);
+	};
+	const first = await offered("kfn ins");
+	expect(first.map((line) => line.split("\t")[0])).toEqual(["inspect", "install"]);
+	expect(first[1]).toContain("Install a function");
+	expect(await offered("kfn trust root pin --fi")).toEqual([
+		expect.stringMatching(/^--fingerprint\tsha256 of/),
+	]);
+	expect((await offered("kfn root rotate --role ")).map((line) => line.split("\t")[0])).toEqual([
+		"root",
+		"targets",
+	]);
+	expect(await offered("kfn status --fi")).toEqual([]);
 });
 
 test("it loads a function, and enables the boot with the units that it brought", async () => {
