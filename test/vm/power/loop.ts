@@ -2,7 +2,7 @@
 // cut again. Refuses to go on where what it found is not whole.
 import { readdirSync, readFileSync } from "node:fs";
 import { isTemporary } from "#host/durable.ts";
-import { generationNumbers, readPlan } from "#host/generations.ts";
+import { currentGeneration, generationNumbers, readPlan } from "#host/generations.ts";
 import { openHost } from "#host/host.ts";
 import { install } from "#host/install.ts";
 import { withLock } from "#host/lock.ts";
@@ -69,7 +69,7 @@ async function found(): Promise<void> {
 
 async function change(i: number): Promise<void> {
 	await withLock(host, "loop", async (lock) => {
-		const { functions } = readPlan(host, (await status(host)).generation);
+		const { functions } = readPlan(host, currentGeneration(host));
 		const [active] = functions;
 		if (active === undefined) await install(lock, { bundle: bundle("1.0.0"), scope, onStep });
 		else if (active.bundle.version === "1.0.0") await upgrade(lock, { bundle: bundle("1.1.0"), onStep });

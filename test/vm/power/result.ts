@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { STEPS } from "./moment.ts";
 
 const FILE = join(import.meta.dirname, "../power-cuts.md");
 
@@ -17,6 +18,12 @@ export interface PowerResult {
 
 export const noCuts = (): PowerResult => ({ cuts: 0, within: new Map(), journals: 0, changes: 0 });
 
+/** In the order of the change. */
+function stepsOf(result: PowerResult): [string, number][] {
+	const order = ["verify", ...STEPS, "purge"];
+	return [...result.within].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+}
+
 export function within(result: PowerResult): number {
 	return [...result.within.values()].reduce((sum, n) => sum + n, 0);
 }
@@ -30,7 +37,9 @@ export function addResult(to: PowerResult, from: PowerResult): void {
 
 /** One line for the test's own output. */
 export function lineOf(result: PowerResult): string {
-	const steps = [...result.within].map(([step, n]) => `${step} ${n}`).join(", ");
+	const steps = stepsOf(result)
+		.map(([step, n]) => `${step} ${n}`)
+		.join(", ");
 	return `${result.cuts} power cuts, ${within(result)} within a change (${steps}), ${result.journals} with a journal on disk; ${result.changes} changes done`;
 }
 
@@ -39,7 +48,7 @@ export function writeResult(result: PowerResult, release: string, seconds: numbe
 	const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" }).trim();
 	const commit = `${git("rev-parse", "--short=12", "HEAD")}${git("status", "--porcelain", "--", "host", "signing", "bundle") === "" ? "" : " and changes"}`;
 	const date = new Date().toISOString().slice(0, 10);
-	const steps = [...result.within].map(([step, n]) => `| ${step.padEnd(9)} | ${String(n).padStart(4)} |`);
+	const steps = stepsOf(result).map(([step, n]) => `| ${step.padEnd(9)} | ${String(n).padStart(4)} |`);
 	writeFileSync(
 		FILE,
 		`# Power cuts: the last long run
