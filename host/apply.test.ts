@@ -259,7 +259,7 @@ describe("kfn.state/1", () => {
 		["another schema", '{"schema":"kfn.state/2","functions":[]}'],
 		["a field more", file({ ...one, enabled: true })],
 		["no scope", file({ bundle: "sample" })],
-		["a device", file({ ...one, scope: "dev:eth0" })],
+		["a device without a name", file({ ...one, scope: "dev:" })],
 		["a path without a kind", file({ ...one, scope: "/run/netns/blue" })],
 		["a name that is none", file({ ...one, bundle: "a.kfn" })],
 		["a range that is none", file({ ...one, version: "newest" })],

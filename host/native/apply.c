@@ -17,12 +17,15 @@ struct change {
 	size_t count;
 };
 
-/* Whether a failure of this function alone may leave it as it is. What is not proved is never loaded, and what runs stays. */
-static int leave(struct step *step)
+/*
+ * Whether a failure of this function alone may leave it as it is. What is not proved is never loaded, and what runs stays.
+ * proved: only its place cannot take it.
+ */
+static int leave(struct step *step, bool proved)
 {
 	json_t *why;
 
-	if (!step->spec || !step->spec->may_stay || step->changed)
+	if (!step->spec || !(step->spec->may_stay || (proved && step->spec->may_miss)) || step->changed)
 		return -1;
 	why = failure_take();
 	if (!why)
@@ -33,6 +36,17 @@ static int leave(struct step *step)
 		step->why = why;
 	step->kind = STEP_LEAVE;
 	checked_free(&step->checked);
+	return 0;
+}
+
+/* A namespace of a pattern, or a device of a driver, that went away since they were listed: nothing is missing then. */
+static int gone(struct step *step)
+{
+	if (!planned_otherwise(step->spec) || place_exists(step->spec->scope))
+		return -1;
+	json_decref(failure_clear());
+	step->spec = NULL;
+	step->kind = step->pin.link_fd < 0 ? STEP_LEAVE : STEP_DETACH;
 	return 0;
 }
 
@@ -66,7 +80,7 @@ static int execute(struct change *change)
 	for (kind = STEP_REPLACE; kind < STEP_KINDS; kind++)
 		for (i = 0; !err && i < change->count; i++)
 			if ((int)change->steps[i].kind == kind && step_do(&change->steps[i]))
-				err = leave(&change->steps[i]);
+				err = leave(&change->steps[i], true);
 	if (err)
 		undo_all(change);
 	return err;
@@ -134,12 +148,12 @@ static int decide_attach(struct change *change, struct step *step)
 	size_t i;
 
 	step->kind = STEP_ATTACH;
-	if (netns_attached(&step->netns, &id))
+	if (netns_attached(&step->place, &id))
 		return -1;
 	for (i = change->plan.count; i < change->count; i++) {
 		struct step *other = &change->steps[i];
-		bool same = other->pin.netns_inode == step->netns.inode;
-		bool shadows = (other->pin.netns_inode == root) != (step->netns.inode == root);
+		bool same = pin_at(&other->pin, &step->place);
+		bool shadows = (other->pin.netns_inode == root) != (step->place.inode == root);
 
 		if (other->pin.netns_inode && (same || shadows))
 			other->kind = STEP_FREE;
@@ -165,7 +179,7 @@ static int hook_check(const struct change *change, size_t i)
 		const struct step *other = &change->steps[k];
 		bool holds = other->why ? step_runs(other) : k < i;
 
-		if (k != i && holds && other->netns.inode == step->netns.inode)
+		if (k != i && holds && place_same(&other->place, &step->place))
 			return fail(LOAD_HOOK_TAKEN, NULL, "%s in %s and %s in %s need the same hook", other->pin.function,
 				    other->pin.scope, step->pin.function, step->pin.scope);
 	}
@@ -179,10 +193,10 @@ static int decide(struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		if (step->why)
+		if (step->why || !step->spec)
 			continue;
 		if (hook_check(change, i) || (step_runs(step) ? decide_linked(step) : decide_attach(change, step)))
-			if (leave(step))
+			if (leave(step, true))
 				return -1;
 	}
 	return 0;
@@ -207,7 +221,7 @@ static int prepare(struct change *change)
 
 		step->spec = &change->plan.functions[i];
 		if (function_check(&before, step->spec, &step->checked) || hook_known(step)) {
-			if (leave(step))
+			if (leave(step, false))
 				return -1;
 			continue;
 		}
@@ -217,21 +231,12 @@ static int prepare(struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		if ((netns_open(step->spec->scope, &step->netns) ||
-		     pin_open(step->spec->function, step->spec->scope, &step->pin)) && leave(step))
-			return -1;
+		if (pin_open(step->spec->function, step->spec->scope, &step->pin) ||
+		    place_open(step->spec->scope, &step->place))
+			if (gone(step) && leave(step, true))
+				return -1;
 	}
 	return 0;
-}
-
-static bool planned(const struct plan *plan, const struct pin *pin)
-{
-	size_t i;
-
-	for (i = 0; i < plan->count; i++)
-		if (!strcmp(plan->functions[i].function, pin->function) && !strcmp(plan->functions[i].scope, pin->scope))
-			return true;
-	return false;
 }
 
 /* One step per function of the plan and per pin that it does not name. */
@@ -246,16 +251,16 @@ static int steps_make(struct change *change)
 	if (!err && !change->steps)
 		err = fail(LOAD_INTERNAL, NULL, "out of memory");
 	for (i = 0; i < change->plan.count && !err; i++)
-		change->steps[i] = (struct step){ .netns.fd = -1, .old_fd = -1, .pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 } };
+		change->steps[i] = (struct step){ .place.fd = -1, .old_fd = -1, .pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 } };
 	for (i = 0; i < count; i++) {
-		if (err || planned(&change->plan, &pins[i])) {
+		if (err || plan_find(&change->plan, pins[i].function, pins[i].scope)) {
 			pin_close(&pins[i]);
 			continue;
 		}
-		change->steps[change->count] = (struct step){ .kind = STEP_DETACH, .pin = pins[i], .netns.fd = -1 };
+		change->steps[change->count] = (struct step){ .kind = STEP_DETACH, .pin = pins[i], .place.fd = -1 };
 		change->steps[change->count].old_fd = pin_current(&pins[i]);
-		if (netns_exists(pins[i].scope))
-			err = netns_open(pins[i].scope, &change->steps[change->count].netns);
+		if (place_exists(pins[i].scope))
+			err = place_open(pins[i].scope, &change->steps[change->count].place);
 		change->count++;
 	}
 	free(pins);
@@ -273,8 +278,9 @@ static json_t *change_json(const struct change *change)
 		json_t *entry;
 
 		if (!step->spec) {
-			json_array_append_new(detached, json_pack("{s:s, s:s}", "function", step->pin.function,
-								  "scope", step->pin.scope));
+			if (step->kind != STEP_LEAVE)
+				json_array_append_new(detached, json_pack("{s:s, s:s}", "function", step->pin.function,
+									  "scope", step->pin.scope));
 			continue;
 		}
 		if (step->why) {
@@ -299,7 +305,7 @@ static void change_free(struct change *change)
 		checked_free(&change->steps[i].checked);
 		json_decref(change->steps[i].why);
 		pin_close(&change->steps[i].pin);
-		close_fd(&change->steps[i].netns.fd);
+		close_fd(&change->steps[i].place.fd);
 	}
 	free(change->steps);
 	plan_free(&change->plan);
@@ -315,7 +321,7 @@ int plan_apply(const struct plan *plan, json_t **out)
 	change.plan = *plan;
 	/* Without a bpffs there are no pins, so nothing is active: an empty plan is fulfilled. */
 	if (plan->count || bpffs_mounted())
-		err = bpffs_check() ?: steps_make(&change) ?: prepare(&change) ?: decide(&change) ?: execute(&change);
+		err = bpffs_check() ?: plan_expand(&change.plan) ?: steps_make(&change) ?: prepare(&change) ?: decide(&change) ?: execute(&change);
 	if (!err)
 		*out = change_json(&change);
 	change_free(&change);

@@ -35,10 +35,15 @@ static int record_check(json_t *record, long long *generation, bool *all)
 
 	*generation = json_integer_value(json_object_get(record, "generation"));
 	*all = !json_array_size(json_object_get(record, "left"));
-	json_array_foreach(json_object_get(record, "functions"), i, entry)
-		if (function_runs(json_string_value(json_object_get(entry, "function")) ?: "",
-				  json_string_value(json_object_get(entry, "scope")) ?: ""))
+	json_array_foreach(json_object_get(record, "functions"), i, entry) {
+		const char *scope = json_string_value(json_object_get(entry, "scope")) ?: "";
+
+		/* One of many may have ended meanwhile. */
+		if (json_object_get(entry, "planned") && !place_exists(scope))
+			continue;
+		if (function_runs(json_string_value(json_object_get(entry, "function")) ?: "", scope))
 			return -1;
+	}
 	return 0;
 }
 

@@ -5,15 +5,12 @@
  * generation, then to the kernel's own code; docs/formats/boot.md says what is recorded of it.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include "kfn-load.h"
-
-#define NAMESPACE_WAIT_MS	2000
 
 struct boot {
 	enum boot_stage stage;
@@ -69,8 +66,18 @@ static int plan_of(long long generation, struct plan *plan)
 	return 0;
 }
 
-/* Namespaces other than the root one appear later, and a function cannot run without its own. */
-static json_t *absent_take(struct plan *plan)
+static bool is_netns(const char *text)
+{
+	struct scope scope;
+
+	return scope_parse(text, &scope) && scope.kind == SCOPE_NETNS;
+}
+
+/*
+ * Namespaces other than the root one appear later, and a function cannot run without its own. An initramfs carries no bundles of
+ * patterns and devices (boot-copy.c).
+ */
+static json_t *absent_take(enum boot_stage stage, struct plan *plan)
 {
 	json_t *absent = json_array();
 	size_t i, kept = 0;
@@ -78,7 +85,7 @@ static json_t *absent_take(struct plan *plan)
 	for (i = 0; i < plan->count; i++) {
 		const struct function_spec *spec = &plan->functions[i];
 
-		if (netns_exists(spec->scope))
+		if (place_exists(spec->scope) && (stage != BOOT_INITRAMFS || is_netns(spec->scope)))
 			plan->functions[kept++] = *spec;
 		else
 			json_array_append_new(absent, json_pack("{s:s, s:s}", "function", spec->function, "scope", spec->scope));
@@ -95,9 +102,11 @@ static int attempt(struct boot *boot, long long generation, bool parts)
 	size_t i;
 
 	if (!plan_of(generation, &plan)) {
-		absent = absent_take(&plan);
-		for (i = 0; i < plan.count; i++)
+		absent = absent_take(boot->stage, &plan);
+		for (i = 0; i < plan.count; i++) {
 			plan.functions[i].may_stay = parts;
+			plan.functions[i].may_miss = !scope_is_one(plan.functions[i].scope);
+		}
 		if (!plan_apply(&plan, &boot->done)) {
 			boot->absent = absent;
 			boot->generation = generation;
@@ -175,34 +184,12 @@ static void apply_system(struct boot *boot)
 
 static bool is_missing(const struct function_spec *spec)
 {
-	if (!netns_exists(spec->scope))
+	if (!place_exists(spec->scope))
 		return false;
 	if (!function_runs(spec->function, spec->scope))
 		return false;
 	json_decref(failure_clear());
 	return true;
-}
-
-/* `ip netns add` makes the file first and mounts the namespace on it a moment later. */
-static void namespaces_wait(const struct plan *plan)
-{
-	struct pollfd mounts = { .fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC), .events = POLLPRI };
-	uint64_t end = now() + NAMESPACE_WAIT_MS * 1000;
-	bool waiting = true;
-
-	while (waiting && now() < end) {
-		size_t i;
-
-		waiting = false;
-		for (i = 0; i < plan->count; i++) {
-			const char *path = plan->functions[i].scope + strlen("netns:");
-
-			waiting |= *path == '/' && !access(path, F_OK) && !netns_exists(plan->functions[i].scope);
-		}
-		if (waiting)
-			poll(&mounts, 1, (int)((end - now()) / 1000) + 1);
-	}
-	close_fd(&mounts.fd);
 }
 
 /* Later in the same boot: attaches what is missing, and reads no bundle where nothing is. Never goes to another generation. */
@@ -215,19 +202,23 @@ static void apply_again(struct boot *boot)
 	boot->generation = boot->chosen;
 	if (!plan_of(boot->chosen, &plan)) {
 		namespaces_wait(&plan);
-		for (i = 0; i < plan.count; i++)
-			missing |= is_missing(&plan.functions[i]);
-		if (!missing) {
-			boot->absent = absent_take(&plan);
+		boot->absent = absent_take(boot->stage, &plan);
+		missing = plan_expand(&plan);
+		for (i = 0; i < plan.count && !missing; i++)
+			missing = is_missing(&plan.functions[i]);
+		/* What ended under a pattern needs no program, only its pins gone. */
+		if (!missing && !(missing = pins_tidy(&plan)))
 			boot->why = "nothing-missing";
-		}
 	} else {
-		json_decref(failure_clear());
 		missing = true;
 	}
 	plan_free(&plan);
-	if (missing)
+	if (missing) {
+		json_decref(failure_clear());
+		json_decref(boot->absent);
+		boot->absent = NULL;
 		attempt(boot, boot->chosen, true);
+	}
 }
 
 static void bpffs_mount(void)

@@ -47,18 +47,6 @@ function leftovers(): string[] {
 	return exists(rig.pins) ? readdirSync(rig.pins) : [];
 }
 
-/** Loads and attaches somebody else's dissector, pinned outside kfn's folder. */
-function foreign(scope: string): void {
-	const dir = join(rig.root, "sys/fs/bpf/other");
-	mkdirSync(dir);
-	const object = join(rig.root, "foreign.o");
-	writeFileSync(object, compile(sourceOf({ mark: 9 })));
-	execFileSync("bpftool", ["prog", "load", object, join(dir, "prog"), "type", "flow_dissector"], quiet);
-	const netns = scope.split("/").at(-1)!;
-	const attach = ["bpftool", "prog", "attach", "pinned", join(dir, "prog"), "flow_dissector"];
-	execFileSync("ip", ["netns", "exec", netns, ...attach], quiet);
-}
-
 test("install attaches, keep leaves alone, replace swaps the same link, an empty plan detaches", () => {
 	const blue = rig.namespace("blue");
 	const [one, two] = [rig.bundle({ mark: 1 }), rig.bundle({ mark: 2 })];
@@ -141,14 +129,14 @@ test("a function that moves from one namespace to another, and two that change p
 test("two functions cannot have the hook of one namespace, under whatever path", () => {
 	const blue = rig.namespace("blue");
 	const acme = rig.bundle({ mark: 2, name: "acme-dissector", function: "acme" });
-	const detour = blue.replace("/netns/", "/../run/netns/");
+	const detour = blue.replace("/run/", "/var/run/");
 	expect(rig.apply([rig.bundle().planned(blue), acme.planned(detour)]).code).toBe("LOAD_HOOK_TAKEN");
 	expect(inspect(blue)).toEqual({ ok: true, pins: [], foreign: [] });
 });
 
 test("a foreign program is reported and never replaced", () => {
 	const blue = rig.namespace("blue");
-	foreign(blue);
+	rig.attachForeign(blue);
 	const refused = rig.apply([rig.bundle().planned(blue)]);
 	expect(refused.code).toBe("LOAD_FOREIGN_PROGRAM");
 	expect(refused.exit).toBe(1);
@@ -269,7 +257,7 @@ test("a failure in the last step leaves everything as it was", () => {
 	const [one, two] = [rig.bundle({ mark: 1 }), rig.bundle({ mark: 2 })];
 	rig.apply([one.planned(scopes[0]!), one.planned(scopes[1]!)]);
 	const before = rig.run(["inspect"]).body;
-	foreign(scopes[2]!);
+	rig.attachForeign(scopes[2]!);
 	expect(rig.apply(scopes.map((scope) => two.planned(scope))).code).toBe("LOAD_FOREIGN_PROGRAM");
 	expect(rig.run(["inspect"]).body).toEqual(before);
 });

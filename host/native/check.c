@@ -108,24 +108,39 @@ static int share(const struct checked *proved, struct checked *out)
 	return 0;
 }
 
+static int kind_check(const struct function_spec *spec, const struct checked *checked)
+{
+	const char *hook = checked->variant.program.hook;
+
+	if (hook_takes(hook, spec->scope))
+		return 0;
+	return fail(LOAD_SCOPE_UNSUPPORTED, "kfn install --help says which scopes there are", "%s is attached to the hook %s, which %s does not name",
+		    spec->function, hook, spec->scope);
+}
+
 int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out)
 {
 	bool same = before->spec && same_program(before->spec, spec);
 
-	if (!(same ? share(before->checked, out) : function_prove(spec, out)))
+	if (!(same ? share(before->checked, out) : function_prove(spec, out)) && !kind_check(spec, out))
 		return 0;
 	fail_detail("function", json_string(spec->function));
 	fail_detail("scope", json_string(spec->scope));
 	return -1;
 }
 
+const char *planned_otherwise(const struct function_spec *spec)
+{
+	return strcmp(spec->scope, spec->planned) ? spec->planned : NULL;
+}
+
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked)
 {
 	const struct program_spec *program = &checked->variant.program;
 
-	return json_pack("{s:s, s:I, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:s?, s:s, s:[{s:s, s:s, s:I, s:s?, s:o, s:I}], s:{s:I}}",
+	return json_pack("{s:s, s:I, s:s, s:s*, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:s?, s:s, s:[{s:s, s:s, s:I, s:s?, s:o, s:I}], s:{s:I}}",
 			 "function", spec->function, "abi", (json_int_t)spec->abi, "scope", spec->scope,
-			 "bundle", "name", spec->bundle, "version", spec->version, "sha256", spec->sha256,
+			 "planned", planned_otherwise(spec), "bundle", "name", spec->bundle, "version", spec->version, "sha256", spec->sha256,
 			 "tag", spec->tag, "variant", checked->variant.name, "verified", checked->loaded.check.keyring ? "kernel" : "loader",
 			 "keyring", checked->loaded.check.keyring, "verifiedReason", checked->loaded.check.reason,
 			 "programs", "name", program->name, "section", program->section,
@@ -144,7 +159,8 @@ void checked_free(struct checked *checked)
 
 json_t *left_json(const struct function_spec *spec, json_t *why)
 {
-	return json_pack("{s:s, s:s, s:O}", "function", spec->function, "scope", spec->scope, "error", why);
+	return json_pack("{s:s, s:s, s:s*, s:O}", "function", spec->function, "scope", spec->scope, "planned",
+			 planned_otherwise(spec), "error", why);
 }
 
 /* What was proved stays, for the next entry may be of the same program. */

@@ -1,22 +1,9 @@
 // The worked examples of docs/formats/plan.md and loader.md against what the loader really answers.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-	compile,
-	FAULTS,
-	type Json,
-	json,
-	LOADER,
-	make,
-	PACKET,
-	pinDir,
-	planOf,
-	Rig,
-	sourceOf,
-	vectorLine,
-} from "./fixture.ts";
+import { FAULTS, type Json, json, LOADER, make, PACKET, pinDir, planOf, Rig, vectorLine } from "./fixture.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs/formats");
 const page = (name: string) => readFileSync(join(DOCS, `${name}.md`), "utf8");
@@ -105,7 +92,7 @@ test("check, apply, inspect, replay and a failure", () => {
 	expect(shapeOf(JSON.parse(watched!))).toEqual(shapeOf(JSON.parse(last!)));
 
 	const other = rig.namespace("other");
-	attachForeign(other);
+	rig.attachForeign(other);
 	same("inspect", rig.run(["inspect", "--netns", other.slice(6)]).body);
 
 	const head = Buffer.alloc(8);
@@ -134,16 +121,6 @@ function shapeOf(value: unknown): unknown {
 		name === "verdicts" ? "counts" : shapeOf(item),
 	]);
 	return Object.fromEntries(fields);
-}
-
-function attachForeign(scope: string): void {
-	const dir = join(rig.root, "sys/fs/bpf/other");
-	mkdirSync(dir);
-	writeFileSync(join(rig.root, "foreign.o"), compile(sourceOf({ mark: 9 })));
-	const load = ["prog", "load", join(rig.root, "foreign.o"), join(dir, "prog"), "type", "flow_dissector"];
-	execFileSync("bpftool", load, { stdio: "pipe" });
-	const attach = ["bpftool", "prog", "attach", "pinned", join(dir, "prog"), "flow_dissector"];
-	execFileSync("ip", ["netns", "exec", scope.split("/").at(-1)!, ...attach], { stdio: "pipe" });
 }
 
 test("the pin's name", () => {

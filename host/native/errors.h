@@ -41,8 +41,11 @@
 	X(LOAD_VECTOR_FAILED, 1, "the loaded program answers a test vector wrongly") \
 	X(LOAD_BPFFS_NOT_MOUNTED, 1, "no bpffs is mounted where pins go") \
 	X(LOAD_NETNS_GONE, 1, "the scope's file does not exist or is not a network namespace") \
+	X(LOAD_DEVICE_GONE, 1, "the scope's device does not exist in its network namespace") \
 	X(LOAD_FOREIGN_PROGRAM, 1, "a program that kfn did not attach holds the hook") \
 	X(LOAD_HOOK_TAKEN, 1, "two functions of the plan need the same hook of one network namespace") \
+	X(LOAD_SCOPE_OVERLAP, 1, "two patterns of one function can match the same network namespace") \
+	X(LOAD_SCOPE_UNSUPPORTED, 1, "the function is not attached to scopes of this kind") \
 	X(LOAD_SCOPE_CONFLICT, 1, "a dissector in the root namespace and one in another namespace exclude each other") \
 	X(LOAD_PROGRAM_CHANGED, 1, "somebody else changed the program behind kfn's link") \
 	X(LOAD_PIN_INVALID, 1, "something under the pins folder is not a pin of kfn's layout") \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fault points for tests: KFN_LOAD_FAULT="<point>:kill|fail", once per run. Empty in the loader that is shipped. */
+/* Fault points for tests: KFN_LOAD_FAULT="<point>:kill|fail[:N]", once per run, at the Nth passing. Empty in the loader that is shipped. */
 #include "kfn-load.h"
 
 #ifdef KFN_FAULTS
@@ -19,12 +19,15 @@ int fault(const char *point)
 {
 	const char *wanted = getenv("KFN_LOAD_FAULT");
 	size_t len = strlen(point);
-	static bool fired;
+	static int passed;
+	const char *nth;
 
-	if (fired || !wanted || strncmp(wanted, point, len) || wanted[len] != ':')
+	if (!wanted || strncmp(wanted, point, len) || wanted[len] != ':')
 		return 0;
-	fired = true;
-	if (!strcmp(wanted + len + 1, "kill"))
+	nth = strchr(wanted + len + 1, ':');
+	if (++passed != (nth ? atoi(nth + 1) : 1))
+		return 0;
+	if (!strncmp(wanted + len + 1, "kill", 4))
 		raise(SIGKILL);
 	return fail(LOAD_FAULT, NULL, "fault point %s", point);
 }

@@ -290,6 +290,17 @@ export class Rig {
 		}
 	}
 
+	/** Attaches a dissector that is not kfn's, without a link, as bpftool does. */
+	attachForeign(scope: string): void {
+		const dir = join(this.root, "sys/fs/bpf/other");
+		mkdirSync(dir, { recursive: true });
+		writeFileSync(join(this.root, "foreign.o"), compile(sourceOf({ mark: 9 })));
+		const load = ["prog", "load", join(this.root, "foreign.o"), join(dir, "prog"), "type", "flow_dissector"];
+		execFileSync("bpftool", load, { stdio: "pipe" });
+		const attach = ["bpftool", "prog", "attach", "pinned", join(dir, "prog"), "flow_dissector"];
+		execFileSync("ip", ["netns", "exec", scope.split("/").at(-1)!, ...attach], { stdio: "pipe" });
+	}
+
 	/** Writes a bundle into the store, signed by the trusted key unless the spec says otherwise. */
 	bundle(spec: BundleSpec = {}): TestBundle {
 		const source = sourceOf(spec);

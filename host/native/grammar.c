@@ -55,15 +55,6 @@ bool is_text(const char *text, size_t max)
 	return true;
 }
 
-/* netns:root or netns:/absolute/path, short enough to name a folder of pins. */
-bool is_scope(const char *text)
-{
-	char encoded[MAX_SCOPE + 1];
-
-	return is_text(text, MAX_SCOPE) && (!strcmp(text, "netns:root") || !strncmp(text, "netns:/", 7)) &&
-	       scope_encode(text, encoded);
-}
-
 void sha256_hex(const void *data, size_t len, char out[DIGEST_LEN + 1])
 {
 	unsigned char digest[crypto_hash_sha256_BYTES];

@@ -73,7 +73,7 @@ static bool ours(const struct pin *pins, size_t count, uint64_t inode, uint32_t 
 	return false;
 }
 
-static int foreign_add(json_t *list, const char *scope, const struct netns *netns, const struct pin *pins, size_t count)
+static int foreign_add(json_t *list, const char *scope, const struct place *netns, const struct pin *pins, size_t count)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t id, len = sizeof(info);
@@ -97,8 +97,8 @@ static int foreign_add(json_t *list, const char *scope, const struct netns *netn
 
 static int foreign_in_scope(json_t *list, const char *scope, const struct pin *pins, size_t count)
 {
-	struct netns netns;
-	int err = netns_open(scope, &netns);
+	struct place netns;
+	int err = place_open(scope, &netns);
 
 	if (!err) {
 		err = foreign_add(list, scope, &netns, pins, count);
@@ -131,7 +131,7 @@ static int inspect(char **paths, size_t path_count, const struct pin *pins, size
 			return -1;
 		json_array_append_new(list, pin_json(&pins[i], programs));
 		/* A pin whose namespace is gone shows as a dead link, not as a failure. */
-		if (netns_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
+		if (place_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
 		    foreign_in_scope(foreign, pins[i].scope, pins, count))
 			return -1;
 	}

@@ -77,11 +77,25 @@ bool is_digest(const char *text);
 bool is_tag(const char *text);
 bool is_name(const char *text);
 bool is_path(const char *text);
-bool is_scope(const char *text);
 bool is_text(const char *text, size_t max);
 void sha256_hex(const void *data, size_t len, char out[DIGEST_LEN + 1]);
 json_t *hex_json(const void *data, size_t len);
 int hex_read(const char *text, size_t max, unsigned char *out, size_t *len);
+
+/* scope.c: what a scope says */
+#define ROOT_NETNS "/proc/1/ns/net"
+enum scope_kind { SCOPE_NONE, SCOPE_NETNS, SCOPE_NETNS_PATTERN, SCOPE_DEV, SCOPE_DEV_DRIVER, SCOPE_DEV_BUS };
+struct scope {
+	enum scope_kind kind;
+	char netns[MAX_SCOPE + 1];			/* the namespace's file; of a pattern, all before the star */
+	char name[MAX_SCOPE + 1];			/* of the device, driver or bus */
+};
+bool scope_parse(const char *text, struct scope *out);
+bool is_scope(const char *text);
+bool scope_is_one(const char *text);
+bool scope_covers(const char *pattern, const char *one);
+bool scope_overlaps(const char *a, const char *b);
+bool hook_takes(const char *hook, const char *scope);
 
 /* file.c */
 extern const char *root_dir;				/* --root */
@@ -92,18 +106,25 @@ int store_read(int store, const char *path, size_t max, struct buf *out);
 
 /* plan.c */
 struct function_spec {
-	const char *function, *scope, *bundle, *version, *sha256, *manifest_sha256, *tag;
+	const char *function, *scope, *planned, *bundle, *version, *sha256, *manifest_sha256, *tag;
 	json_t *config;
 	long long abi;
 	bool may_stay;					/* --leave: if it fails, it stays as it is, and the others go on */
+	bool may_miss;					/* the same where only its place cannot take it */
 };
+/* As it is read, an entry's scope may stand for many places; after plan_expand() it is one, and `planned` what the plan says. */
 struct plan {
-	json_t *root;					/* owns every string below */
+	json_t *root, *names;				/* own every string below */
 	size_t count;
 	struct function_spec functions[MAX_FUNCTIONS];
 };
 int plan_read(const char *path, char **leave_args, size_t leave_count, struct plan *plan);	/* "-" is stdin */
+struct function_spec *plan_find(const struct plan *plan, const char *function, const char *scope);
 void plan_free(struct plan *plan);
+
+/* expand.c */
+int plan_expand(struct plan *plan);
+int cmd_scopes(char **scopes, size_t count);
 
 /* trust.c: who may sign a bundle name, and whether a revoked key's signature over this manifest goes on */
 struct publisher {
@@ -273,27 +294,43 @@ struct proved {
 };
 int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out);
 void proved_keep(struct proved *before, const struct function_spec *spec, struct checked *checked);	/* takes it */
+const char *planned_otherwise(const struct function_spec *spec);	/* the plan's scope, where it is another; else NULL */
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
 void checked_free(struct checked *checked);
 json_t *left_json(const struct function_spec *spec, json_t *why);
 int cmd_check(const char *plan, char **leave_args, size_t leave_count);	/* leave_args: pairs of function and scope */
 
-/* netns.c */
-struct netns {
-	int fd;
-	uint64_t inode;
+/* place.c: where a hook is */
+struct place {
+	int fd;						/* the namespace's file */
+	uint64_t inode;					/* of the namespace; 0: nowhere */
+	uint32_t ifindex;				/* 0: the namespace itself */
 };
-int netns_open(const char *scope, struct netns *out);
-int netns_path_open(const char *path, struct netns *out);
-int netns_attached(const struct netns *netns, uint32_t *prog_id);	/* 0: nothing holds the hook */
-bool netns_exists(const char *scope);
+int place_open(const char *scope, struct place *out);	/* of a scope that is one place */
+bool place_look(const char *scope, struct place *out);	/* for those who only look: without fail() */
+bool place_exists(const char *scope);			/* of one that can match many: whether something could be there */
+bool netns_look(const char *path, struct place *out);	/* without fail() */
+void place_close(struct place *place);
+bool place_same(const struct place *a, const struct place *b);
+int netns_path_open(const char *path, struct place *out);
+int netns_attached(const struct place *netns, uint32_t *prog_id);	/* 0: nothing holds the hook */
 uint64_t netns_root_inode(void);
+
+/* device.c */
+struct device {
+	uint32_t ifindex;
+	char name[16], driver[32], bus[32];		/* "": the kernel does not say */
+};
+int netns_socket(const struct place *place, int domain, int type, int protocol);	/* a socket of that namespace */
+int device_index(const struct place *place, const char *name, uint32_t *ifindex);	/* 0: there is none */
+int devices_list(const struct place *place, struct device **out, size_t *count);
 
 /* pin.c: <root>/sys/fs/bpf/kfn/<function>/<scope>/{link,prog,prog-new,verified} */
 struct pin {
 	char function[65], scope[MAX_SCOPE + 1];
 	int link_fd, prog_fd, new_fd;			/* -1: no such pin */
 	uint32_t link_id, link_prog_id, netns_inode;	/* netns_inode 0: the link is dead */
+	uint32_t ifindex;				/* 0: it is the namespace's */
 	uint32_t prog_id, new_id;
 	char keyring[32];				/* of the key by which the kernel checked the link's program; "": it did not */
 };
@@ -302,6 +339,7 @@ bool bpffs_mounted(void);
 int bpffs_check(void);
 int pin_open(const char *function, const char *scope, struct pin *out);
 int pin_walk(struct pin **pins, size_t *count);
+bool pin_at(const struct pin *pin, const struct place *place);	/* its link is alive in that very place */
 int pin_current(const struct pin *pin);			/* the fd of the pinned program that the link runs; -1: neither */
 int pin_dir_make(const struct pin *pin);
 int pin_put(const struct pin *pin, int fd, const char *leaf);
@@ -337,6 +375,10 @@ json_t *boot_unfinished_json(const struct boot_state *state);
 json_t *health_open(long long generation);		/* health.json; NULL, without fail(), where there is none that can be read */
 int health_mark(long long generation);			/* good on this kernel, by a boot */
 int host_lock(void);					/* waits; a host without a writable state folder has no lock */
+
+/* again.c */
+void namespaces_wait(const struct plan *plan);
+int pins_tidy(const struct plan *plan);
 
 /* boot.c, boot-good.c, boot-copy.c */
 enum boot_stage { BOOT_INITRAMFS, BOOT_SYSTEM, BOOT_AGAIN };

@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseScope } from "../scope.ts";
+import { mixedTexts, NO_SCOPES, SCOPES } from "../testing/scope-texts.ts";
 import { FAULTS, type Json, json, LOADER, make, planOf, Rig, sha256 } from "./fixture.ts";
 
 const SCOPE = "netns:/run/netns/kfn-load-none";
@@ -25,6 +27,7 @@ describe("commands", () => {
 		[["inspect", "--netns"]],
 		[["inspect", "blue"]],
 		[["replay", "flow-dissector"]],
+		[["scopes"]],
 		[["version", "now"]],
 		[["faults"]],
 	])("%j is a usage error", (args) => {
@@ -65,6 +68,29 @@ describe("commands", () => {
 		closeSync(full);
 		expect(done.status).toBe(70);
 		expect(done.stderr).toContain("cannot write the answer");
+	});
+});
+
+describe("scopes", () => {
+	/** Says nothing of what is there: nothing of it is a usage error. */
+	const isScope = (text: string) => rig.run(["scopes", text]).code !== "LOAD_USAGE";
+
+	test.each(SCOPES)("%s is one", (text) => expect(isScope(text)).toBe(true));
+	test.each(NO_SCOPES)("%j is none", (text) => expect(isScope(text)).toBe(false));
+
+	test("the host and the loader agree on texts of any mixture", () => {
+		const texts = mixedTexts(400, 11);
+		const agreed = texts.map((text) => {
+			try {
+				return parseScope(text) === text;
+			} catch {
+				return false;
+			}
+		});
+		expect(texts.map((text, i) => [text, isScope(text) === agreed[i]])).toEqual(
+			texts.map((text) => [text, true]),
+		);
+		expect(agreed.filter(Boolean).length).toBeGreaterThan(20);
 	});
 });
 
@@ -153,7 +179,7 @@ describe("plans", () => {
 	});
 
 	test.each<[string, Json]>([
-		["a scope of another kind", { scope: "dev:eth0" }],
+		["a scope of another kind", { scope: "link:eth0" }],
 		["a relative path", { scope: "netns:blue" }],
 		["a scope with a control character", { scope: "netns:/run/netns/\u001b" }],
 		["a scope too long for a pin", { scope: `netns:/${".".repeat(90)}` }],

@@ -12,7 +12,7 @@
 static int usage(const char *problem)
 {
 	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | kernel-keys | check PLAN [--leave FUNCTION SCOPE]… | "
-		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | watch FUNCTION SCOPE [FUNCTION SCOPE]… | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
+		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | watch FUNCTION SCOPE [FUNCTION SCOPE]… | scopes SCOPE… | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
 		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE] | lockdown status|apply|off", "%s", problem);
 }
 
@@ -67,6 +67,8 @@ static int command(const char *name, int argc, char **argv)
 		return cmd_prove(argv[0]);
 	if (!strcmp(name, "watch") && argc && argc % 2 == 0)
 		return cmd_watch(argv, argc / 2);
+	if (!strcmp(name, "scopes") && argc)
+		return cmd_scopes(argv, argc);
 	if (!strcmp(name, "replay") && argc == 2)
 		return cmd_replay(argv[0], argv[1]);
 	if (!strcmp(name, "boot"))

@@ -25,9 +25,11 @@ bool scope_encode(const char *scope, char out[MAX_SCOPE + 1])
 	size_t at = 0;
 
 	for (; *scope; scope++) {
-		if (at + 3 > MAX_SCOPE)
+		bool plainly = strchr(kept, *scope);
+
+		if (at + (plainly ? 1 : 3) > MAX_SCOPE)
 			return false;
-		if (strchr(kept, *scope))
+		if (plainly)
 			out[at++] = *scope;
 		else
 			at += sprintf(out + at, "%%%02X", (unsigned char)*scope);
@@ -36,7 +38,7 @@ bool scope_encode(const char *scope, char out[MAX_SCOPE + 1])
 	return true;
 }
 
-/* The scope that encodes to exactly this name. */
+/* The scope of one place that encodes to exactly this name. */
 static bool scope_decode(const char *name, char out[MAX_SCOPE + 1])
 {
 	const char *whole = name;
@@ -56,7 +58,7 @@ static bool scope_decode(const char *name, char out[MAX_SCOPE + 1])
 		name += 2;
 	}
 	out[at] = 0;
-	return !*name && is_scope(out) && scope_encode(out, again) && !strcmp(again, whole);
+	return !*name && scope_is_one(out) && scope_encode(out, again) && !strcmp(again, whole);
 }
 
 static void pin_path(const struct pin *pin, const char *leaf, char out[PATH_MAX])
@@ -168,6 +170,11 @@ void pin_close(struct pin *pin)
 	close_fd(&pin->link_fd);
 	close_fd(&pin->prog_fd);
 	close_fd(&pin->new_fd);
+}
+
+bool pin_at(const struct pin *pin, const struct place *place)
+{
+	return place->inode && pin->netns_inode == place->inode && pin->ifindex == place->ifindex;
 }
 
 int pin_current(const struct pin *pin)
@@ -305,12 +312,12 @@ int pin_dir_drop(const struct pin *pin)
 int function_runs(const char *function, const char *scope)
 {
 	struct pin pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
-	struct netns netns = { .fd = -1 };
-	int err = netns_open(scope, &netns) ?: pin_open(function, scope, &pin);
+	struct place place = { .fd = -1 };
+	int err = place_open(scope, &place) ?: pin_open(function, scope, &pin);
 
-	if (!err && (pin.netns_inode != netns.inode || pin_current(&pin) < 0))
+	if (!err && (!pin_at(&pin, &place) || pin_current(&pin) < 0))
 		err = fail(LOAD_NOT_ACTIVE, "kfn status shows what runs", "%s in %s does not run", function, scope);
 	pin_close(&pin);
-	close_fd(&netns.fd);
+	close_fd(&place.fd);
 	return err;
 }

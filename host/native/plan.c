@@ -35,7 +35,7 @@ static int function_parse(json_t *entry, struct function_spec *out)
 	if (!is_name(out->function) || out->abi < 1 || out->abi > INT_MAX)
 		return fail(WHERE, NULL, "the plan: `%s/%lld` is not a function", out->function, out->abi);
 	if (!is_scope(out->scope))
-		return fail(WHERE, "netns:root or netns:/absolute/path", "the plan: `%s` is not a scope", out->scope);
+		return fail(WHERE, "docs/formats/plan.md says which there are", "the plan: `%s` is not a scope", out->scope);
 	if (!is_name(out->bundle) || !*out->version || !is_text(out->version, 64))
 		return fail(WHERE, NULL, "the plan: `%s` is not a bundle", out->bundle);
 	if (!is_digest(out->sha256) || !is_digest(out->manifest_sha256) || !is_digest(config_digest) || !is_tag(out->tag))
@@ -43,7 +43,21 @@ static int function_parse(json_t *entry, struct function_spec *out)
 	if (!json_is_object(config))
 		return fail(WHERE, NULL, "the plan: config is not an object");
 	out->config = config;
+	out->planned = out->scope;
 	return config_check(config, config_digest);
+}
+
+/* They would fight for what both match, and which one has it would be nobody's decision. */
+static int overlaps_check(const struct plan *plan)
+{
+	size_t i, k;
+
+	for (i = 0; i < plan->count; i++)
+		for (k = i + 1; k < plan->count && !strcmp(plan->functions[i].function, plan->functions[k].function); k++)
+			if (scope_overlaps(plan->functions[i].scope, plan->functions[k].scope))
+				return fail(LOAD_SCOPE_OVERLAP, "take one of the two out of the plan", "%s: %s and %s match the same names",
+					    plan->functions[i].function, plan->functions[i].scope, plan->functions[k].scope);
+	return 0;
 }
 
 static int order(const struct function_spec *a, const struct function_spec *b)
@@ -77,22 +91,31 @@ static int plan_parse(const struct buf *bytes, struct plan *plan)
 			return fail(WHERE, NULL, "the plan: functions are repeated or not sorted by function and scope");
 	}
 	plan->count = json_array_size(functions);
-	return 0;
+	return overlaps_check(plan);
+}
+
+struct function_spec *plan_find(const struct plan *plan, const char *function, const char *scope)
+{
+	size_t i;
+
+	for (i = 0; i < plan->count; i++)
+		if (!strcmp(plan->functions[i].function, function) && !strcmp(plan->functions[i].scope, scope))
+			return (struct function_spec *)&plan->functions[i];
+	return NULL;
 }
 
 /* Pairs of function and scope that the caller allows to stay as they are. */
 static int leave_parse(char **args, size_t count, struct plan *plan)
 {
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < count; i++) {
-		for (k = 0; k < plan->count; k++)
-			if (!strcmp(plan->functions[k].function, args[2 * i]) && !strcmp(plan->functions[k].scope, args[2 * i + 1]))
-				break;
-		if (k == plan->count)
+		struct function_spec *spec = plan_find(plan, args[2 * i], args[2 * i + 1]);
+
+		if (!spec)
 			return fail(LOAD_USAGE, NULL, "--leave names %s in %s, which the plan does not have", args[2 * i],
 				    args[2 * i + 1]);
-		plan->functions[k].may_stay = true;
+		spec->may_stay = true;
 	}
 	return 0;
 }
@@ -101,7 +124,7 @@ int plan_read(const char *path, char **leave_args, size_t leave_count, struct pl
 {
 	struct buf bytes __buf = { 0 };
 
-	plan->root = NULL;
+	plan->root = plan->names = NULL;
 	plan->count = 0;
 	if (strcmp(path, "-") ? file_read(path, MAX_PLAN, &bytes) : stdin_read(MAX_PLAN, &bytes))
 		return -1;
@@ -111,5 +134,6 @@ int plan_read(const char *path, char **leave_args, size_t leave_count, struct pl
 void plan_free(struct plan *plan)
 {
 	json_decref(plan->root);
-	plan->root = NULL;
+	json_decref(plan->names);
+	plan->root = plan->names = NULL;
 }

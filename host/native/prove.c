@@ -10,16 +10,16 @@
 /* The program that the link runs, whatever is pinned beside it. */
 static int running_open(const struct function_spec *spec)
 {
-	struct netns netns;
+	struct place place;
 	struct pin pin;
 	int fd = -1;
 
-	if (netns_open(spec->scope, &netns))
+	if (place_open(spec->scope, &place))
 		return -1;
-	close_fd(&netns.fd);
+	close_fd(&place.fd);
 	if (pin_open(spec->function, spec->scope, &pin))
 		return -1;
-	if (!pin.netns_inode || pin.netns_inode != netns.inode)
+	if (!pin_at(&pin, &place))
 		fail(LOAD_NOT_ACTIVE, NULL, "%s is not active in %s", spec->function, spec->scope);
 	else if ((fd = bpf_prog_get_fd_by_id(pin.link_prog_id)) < 0)
 		fail_errno(LOAD_KERNEL_REFUSED, -fd, "program %u cannot be opened", pin.link_prog_id);
@@ -52,8 +52,8 @@ static int one_prove(struct proved *before, const struct function_spec *spec, js
 		proof = image_compare(running, copy, &reason);
 	else if (!(why = failure_take()))
 		return -1;
-	json_array_append_new(functions, json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o, s:O?}", "function", spec->function,
-						   "scope", spec->scope, "proof", proof, "reason", reason,
+	json_array_append_new(functions, json_pack("{s:s, s:s, s:s*, s:s, s:s?, s:o, s:o, s:O?}", "function", spec->function,
+						   "scope", spec->scope, "planned", planned_otherwise(spec), "proof", proof, "reason", reason,
 						   "running", image_json(running), "copy", image_json(copy), "error", why));
 	image_free(running);
 	image_free(copy);
@@ -65,7 +65,7 @@ int cmd_prove(const char *path)
 	json_t *functions __json = json_array();
 	struct proved before = { 0 };
 	static struct plan plan;
-	int err = plan_read(path, NULL, 0, &plan) ?: bpffs_check();
+	int err = plan_read(path, NULL, 0, &plan) ?: bpffs_check() ?: plan_expand(&plan);
 	size_t i;
 
 	for (i = 0; !err && i < plan.count; i++)

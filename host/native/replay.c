@@ -2,6 +2,8 @@
 /* Runs the active program on packets from stdin without touching traffic. Input: {u32le length, u32le flags, bytes}. */
 #include <endian.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sodium.h>
 #include "kfn-load.h"
 
@@ -24,6 +26,30 @@ static int one_run(int prog_fd, size_t len, uint32_t flags)
 	return 0;
 }
 
+/* Of a pattern, the first that is pinned under it: all run the same. */
+static int active_open(const char *function, const char *scope, struct pin *out)
+{
+	struct pin *pins = NULL;
+	size_t count = 0, i;
+	int err;
+
+	*out = (struct pin){ .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
+	if (scope_is_one(scope))
+		return pin_open(function, scope, out);
+	err = pin_walk(&pins, &count);
+	for (i = 0; i < count; i++) {
+		bool first = out->link_fd < 0 && pins[i].netns_inode && !strcmp(pins[i].function, function) &&
+			     scope_covers(scope, pins[i].scope);
+
+		if (first)
+			*out = pins[i];
+		else
+			pin_close(&pins[i]);
+	}
+	free(pins);
+	return err;
+}
+
 int cmd_replay(const char *function, const char *scope)
 {
 	size_t packets, got = 0;
@@ -33,7 +59,7 @@ int cmd_replay(const char *function, const char *scope)
 
 	if (!is_name(function) || !is_scope(scope))
 		return fail(LOAD_USAGE, NULL, "`%s` in `%s` is not a function in a scope", function, scope);
-	if (bpffs_check() || pin_open(function, scope, &pin))
+	if (bpffs_check() || active_open(function, scope, &pin))
 		return -1;
 	if (pin_current(&pin) < 0)
 		err = fail(LOAD_NOT_ACTIVE, NULL, "%s is not active in %s", function, scope);

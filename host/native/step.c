@@ -30,7 +30,7 @@ static int link_fail(const struct step *step, int err)
 
 	if (err != EEXIST && err != E2BIG)
 		return fail_errno(LOAD_KERNEL_REFUSED, err, "%s cannot be attached to %s", step->pin.function, step->pin.scope);
-	if (!netns_attached(&step->netns, &id) && !id)
+	if (!netns_attached(&step->place, &id) && !id)
 		return fail(LOAD_SCOPE_CONFLICT, "detach the other namespace's dissector first",
 			    "%s: the root namespace or another one has a dissector", step->pin.scope);
 	return fail(LOAD_FOREIGN_PROGRAM, NULL, "%s: program %u took the hook meanwhile", step->pin.scope, id);
@@ -47,7 +47,7 @@ static int attach(struct step *step, int prog_fd)
 	if (pin_dir_make(pin) || leaves_unlink(pin) || pin_put(pin, prog_fd, "prog") || fault("prog-pinned"))
 		goto undo;
 	start = now_ns();
-	link = bpf_link_create(prog_fd, step->netns.fd, BPF_FLOW_DISSECTOR, NULL);
+	link = bpf_link_create(prog_fd, step->place.fd, BPF_FLOW_DISSECTOR, NULL);
 	step->nanoseconds = now_ns() - start;
 	if (link < 0) {
 		link_fail(step, -link);
@@ -135,7 +135,7 @@ int step_undo(struct step *step)
 	default:
 		if (!step->pin.netns_inode)	/* it was dead before */
 			return 0;
-		if (step->old_fd < 0 || step->netns.inode != step->pin.netns_inode)
+		if (step->old_fd < 0 || !step_runs(step))
 			return fail(LOAD_NETNS_GONE, NULL, "its program or its namespace cannot be reached by name");
 		return attach(step, step->old_fd) ?: mark_old(step);
 	}
@@ -155,5 +155,5 @@ int step_settle(struct step *step)
 
 bool step_runs(const struct step *step)
 {
-	return step->netns.inode && step->pin.netns_inode == step->netns.inode;
+	return pin_at(&step->pin, &step->place);
 }

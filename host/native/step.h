@@ -18,7 +18,7 @@ struct step {
 	const struct function_spec *spec;	/* NULL for detaches */
 	struct checked checked;
 	struct pin pin;
-	struct netns netns;
+	struct place place;
 	int old_fd;				/* what the link ran before, for undo; borrowed from pin */
 	uint64_t nanoseconds;
 	json_t *why;				/* STEP_LEAVE: the error */
@@ -27,6 +27,6 @@ struct step {
 int step_settle(struct step *step);
 int step_do(struct step *step);
 int step_undo(struct step *step);
-bool step_runs(const struct step *step);	/* a link of ours is alive in the very namespace */
+bool step_runs(const struct step *step);	/* a link of ours is alive in the very place */
 
 #endif

@@ -71,8 +71,6 @@ static int watched_open(struct watched *out, const char *function, const char *s
 	int err = 0;
 
 	*out = (struct watched){ function, scope, .prog_fd = -1, .map_fd = -1, .counter_fd = -1, .link_fd = -1 };
-	if (!is_name(function) || !is_scope(scope))
-		return fail(LOAD_USAGE, NULL, "`%s` in `%s` is not a function in a scope", function, scope);
 	if (pin_open(function, scope, &pin))
 		return -1;
 	out->prog_id = pin.link_prog_id;
@@ -140,20 +138,53 @@ static int watch(const struct watched *list, size_t count, int stats_fd)
 	return answer(json_pack("{s:o, s:I}", "functions", functions, "milliseconds", (json_int_t)((now_ns() - start) / 1000000)));
 }
 
+/* A pattern stands for what is pinned under it now. */
+static int watched_add(struct watched **list, size_t *count, const char *function, const char *scope)
+{
+	struct watched *grown = realloc(*list, (*count + 1) * sizeof(**list));
+
+	if (!grown)
+		return fail(LOAD_INTERNAL, NULL, "out of memory");
+	*list = grown;
+	return watched_open(&grown[(*count)++], function, scope);
+}
+
+static int watched_all(struct watched **list, size_t *count, json_t *names, const char *function, const char *scope)
+{
+	struct pin *pins = NULL;
+	size_t total = 0, i;
+	int err;
+
+	if (!is_name(function) || !is_scope(scope))
+		return fail(LOAD_USAGE, NULL, "`%s` in `%s` is not a function in a scope", function, scope);
+	if (scope_is_one(scope))
+		return watched_add(list, count, function, scope);
+	err = pin_walk(&pins, &total);
+	for (i = 0; i < total; i++) {
+		if (!err && pins[i].netns_inode && !strcmp(pins[i].function, function) && scope_covers(scope, pins[i].scope)) {
+			json_array_append_new(names, json_string(pins[i].scope));
+			err = watched_add(list, count, function,
+					  json_string_value(json_array_get(names, json_array_size(names) - 1)));
+		}
+		pin_close(&pins[i]);
+	}
+	free(pins);
+	return err;
+}
+
 int cmd_watch(char **args, size_t count)
 {
-	struct watched *list = calloc(count, sizeof(*list));
+	json_t *names __json = json_array();
+	struct watched *list = NULL;
 	int stats_fd __close = -1;
-	size_t opened = 0;
-	int err = list ? bpffs_check() : fail(LOAD_INTERNAL, NULL, "out of memory");
+	size_t opened = 0, i;
+	int err = bpffs_check();
 
 	if (!err)
 		stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	while (!err && opened < count) {
-		err = watched_open(&list[opened], args[2 * opened], args[2 * opened + 1]);
-		opened++;
-	}
-	err = err ?: watch(list, count, stats_fd);
+	for (i = 0; i < count && !err; i++)
+		err = watched_all(&list, &opened, names, args[2 * i], args[2 * i + 1]);
+	err = err ?: watch(list, opened, stats_fd);
 	while (opened)
 		watched_close(&list[--opened]);
 	free(list);
