@@ -43,7 +43,7 @@ const checkedFunction = open(loaded, verifiedBy);
 /** One function of an applied plan: what was done for it, and how long the link call took. */
 export type AppliedFunction = ReturnType<typeof appliedFunction>;
 const appliedFunction = open(
-	{ ...loaded, step: oneOf("attach", "replace", "keep") },
+	{ ...loaded, step: oneOf("attach", "replace", "keep", "none") },
 	{ ...verifiedBy, nanoseconds: count },
 );
 
@@ -51,7 +51,8 @@ const pin = open(
 	{
 		function: text,
 		scope: text,
-		link: orNull(open({ id: count, type: text, netnsInode: count, alive: flag })),
+		/** `id` is 0 of a filter, which is no link; `ifindex` is null where it hangs on the namespace itself. */
+		link: orNull(open({ id: count, type: text, netnsInode: count, alive: flag }, { ifindex: orNull(count) })),
 		programs: listOf(
 			open(
 				{ name: text, id: count, kernelTag: text },

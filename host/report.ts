@@ -15,10 +15,10 @@ export interface ChangedFunction {
 	readonly version: string;
 	readonly tag: string;
 	/**
-	 * What was done in the kernel. `absent`: its namespace is gone, so that it cannot run. `refused`: it is not part of the
+	 * What was done in the kernel. `none`: proved, and nothing to attach, as its hook is none. `absent`: its namespace is gone, so that it cannot run. `refused`: it is not part of the
 	 * change, does not run, and could not be proved or attached; a warning says why.
 	 */
-	readonly step: "attach" | "replace" | "keep" | "absent" | "refused";
+	readonly step: "attach" | "replace" | "keep" | "none" | "absent" | "refused";
 	/** The version that was active before, null where none was. */
 	readonly from: string | null;
 	/** Who proved it in this change; null where nobody could, and a kept one runs on untouched. */

@@ -10,6 +10,7 @@ const STEPS: Readonly<Record<ChangedFunction["step"], string>> = {
 	attach: "attached",
 	replace: "swapped",
 	keep: "kept",
+	none: "proved, and not attached: the kernel has no hook for it, and its own code goes on",
 	absent: "not attached: its namespace is gone",
 	refused: "not loaded",
 };

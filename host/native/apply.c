@@ -46,7 +46,7 @@ static int gone(struct step *step)
 		return -1;
 	json_decref(failure_clear());
 	step->spec = NULL;
-	step->kind = step->pin.link_fd < 0 ? STEP_LEAVE : STEP_DETACH;
+	step->kind = step->pin.link_fd < 0 && step->pin.prog_fd < 0 ? STEP_LEAVE : STEP_DETACH;
 	return 0;
 }
 
@@ -140,6 +140,17 @@ static int decide_linked(struct step *step)
 	return 0;
 }
 
+/* Programs of others stay where they are, behind ours. Of ours there is one at a device: another's goes first. */
+static int decide_device(struct change *change, struct step *step)
+{
+	size_t i;
+
+	for (i = change->plan.count; i < change->count; i++)
+		if (pin_at(&change->steps[i].pin, &step->place))
+			change->steps[i].kind = STEP_FREE;
+	return 0;
+}
+
 /* The hook must be free, or be held by a pin that this change takes off (and then that goes first). */
 static int decide_attach(struct change *change, struct step *step)
 {
@@ -148,6 +159,8 @@ static int decide_attach(struct change *change, struct step *step)
 	size_t i;
 
 	step->kind = STEP_ATTACH;
+	if (step->hook != HOOK_NETNS)
+		return decide_device(change, step);
 	if (netns_attached(&step->place, &id))
 		return -1;
 	for (i = change->plan.count; i < change->count; i++) {
@@ -193,7 +206,7 @@ static int decide(struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		if (step->why || !step->spec)
+		if (step->why || !step->spec || step->kind == STEP_NONE)
 			continue;
 		if (hook_check(change, i) || (step_runs(step) ? decide_linked(step) : decide_attach(change, step)))
 			if (leave(step, true))
@@ -202,12 +215,18 @@ static int decide(struct change *change)
 	return 0;
 }
 
-static int hook_known(const struct step *step)
+/* Where it is to hang and what hangs there, also of what is left as it is. */
+static int locate(struct step *step)
 {
-	const char *hook = step->checked.variant.program.hook;
-
-	return strcmp(hook, "netns") ? fail(LOAD_UNSUPPORTED_PROGRAM, NULL, "%s: this version does not attach to %s",
-					    step->spec->function, hook) : 0;
+	if (!strcmp(step->spec->scope, "none")) {
+		step->kind = step->why ? STEP_LEAVE : STEP_NONE;
+		return 0;
+	}
+	if (!step->why && hook_choose(step->checked.variant.program.hook, &step->hook))
+		return -1;
+	if (pin_open(step->spec->function, step->spec->scope, &step->pin) || place_open(step->spec->scope, &step->place))
+		return gone(step);
+	return 0;
 }
 
 /* Loads and proves every function of the plan, and looks at its scope. */
@@ -220,7 +239,7 @@ static int prepare(struct change *change)
 		struct step *step = &change->steps[i];
 
 		step->spec = &change->plan.functions[i];
-		if (function_check(&before, step->spec, &step->checked) || hook_known(step)) {
+		if (function_check(&before, step->spec, &step->checked)) {
 			if (leave(step, false))
 				return -1;
 			continue;
@@ -231,10 +250,8 @@ static int prepare(struct change *change)
 	for (i = 0; i < change->plan.count; i++) {
 		struct step *step = &change->steps[i];
 
-		if (pin_open(step->spec->function, step->spec->scope, &step->pin) ||
-		    place_open(step->spec->scope, &step->place))
-			if (gone(step) && leave(step, true))
-				return -1;
+		if (locate(step) && leave(step, true))
+			return -1;
 	}
 	return 0;
 }
@@ -269,7 +286,7 @@ static int steps_make(struct change *change)
 
 static json_t *change_json(const struct change *change)
 {
-	static const char * const words[] = { [STEP_KEEP] = "keep", [STEP_REPLACE] = "replace", [STEP_ATTACH] = "attach" };
+	static const char * const words[] = { [STEP_NONE] = "none", [STEP_KEEP] = "keep", [STEP_REPLACE] = "replace", [STEP_ATTACH] = "attach" };
 	json_t *functions = json_array(), *detached = json_array(), *left = json_array();
 	size_t i;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The program that counts what a flow dissector answers: an fexit on it (Linux 5.5), of which no source is compiled, so
+ * The program that counts what a program answers to its hook: an fexit on it (Linux 5.5), of which no source is compiled, so
  * that the loader stays one file. Reads the answer and adds one to one of four counters; touches nothing else.
  */
 #ifndef KFN_COUNTER_H
@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <linux/bpf.h>
 
-/* What the hook makes of an answer (net/core/flow_dissector.c): keys used, dissection failed, the C dissector's turn. */
+/*
+ * What the hook makes of an answer. Of a flow dissector (net/core/flow_dissector.c): keys used, dissection failed, the C
+ * dissector's turn. Of tc (net/core/dev.c): the packet goes on, is dropped, is the next program's.
+ */
 struct verdicts {
 	uint64_t ok, drop, go_on, other;
 };
@@ -22,8 +25,11 @@ struct verdicts {
 #define ADD_IF(answer, skip)	INSN(BPF_JMP32 | BPF_JEQ | BPF_K, 2, 0, skip, answer)
 #define NEXT_COUNTER			INSN(BPF_ALU64 | BPF_ADD | BPF_K, 3, 0, 0, sizeof(uint64_t))
 
-/* map_fd: an array of one struct verdicts. The context is the arguments (one: the skb), then the answer. */
-static inline void counter_program(int map_fd, struct bpf_insn out[COUNTER_INSNS])
+#define FLOW_DISSECTOR_CONTINUE	129		/* BPF_FLOW_DISSECTOR_CONTINUE, newer than libbpf 1.1's linux/bpf.h */
+#define TC_UNSPEC		(-1)		/* TC_ACT_UNSPEC, TCX_NEXT */
+
+/* map_fd: an array of one struct verdicts; go_on: the hook's answer for "not mine". BPF_OK and BPF_DROP are TC_ACT_OK and TC_ACT_SHOT. The context is the arguments (one: the skb), then the answer. */
+static inline void counter_program(int map_fd, int32_t go_on, struct bpf_insn out[COUNTER_INSNS])
 {
 	const struct bpf_insn insns[COUNTER_INSNS] = {
 		INSN(BPF_LDX | BPF_MEM | BPF_DW, 2, 1, sizeof(uint64_t), 0),
@@ -34,7 +40,7 @@ static inline void counter_program(int map_fd, struct bpf_insn out[COUNTER_INSNS
 		NEXT_COUNTER,
 		ADD_IF(BPF_DROP, 3),
 		NEXT_COUNTER,
-		ADD_IF(129, 1),		/* BPF_FLOW_DISSECTOR_CONTINUE, newer than libbpf 1.1's linux/bpf.h */
+		ADD_IF(go_on, 1),
 		NEXT_COUNTER,
 		INSN(BPF_STX | BPF_ATOMIC | BPF_DW, 3, 1, 0, BPF_ADD),
 		INSN(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0),

@@ -338,9 +338,13 @@ export class Rig {
 	}
 
 	run(args: readonly string[], options: RunOptions = {}): Answer {
-		const { loader = LOADER, input = "", fault, before = [] } = options;
+		const { loader = LOADER, input = "", fault, before = [], withoutTcx = false } = options;
 		const [command = "", ...rest] = [...before, loader, "--root", this.root, ...args];
-		const env = { ASAN_OPTIONS: "abort_on_error=0", ...(fault ? { KFN_LOAD_FAULT: fault } : {}) };
+		const env = {
+			ASAN_OPTIONS: "abort_on_error=0",
+			...(fault ? { KFN_LOAD_FAULT: fault } : {}),
+			...(withoutTcx ? { KFN_LOAD_WITHOUT_TCX: "1" } : {}),
+		};
 		const done = spawnSync(command, rest, {
 			input,
 			env: { PATH: process.env["PATH"], ...env },
@@ -373,6 +377,8 @@ export interface RunOptions {
 	readonly fault?: string;
 	/** A command that runs the loader, as `setpriv …` or `strace …`. */
 	readonly before?: readonly string[];
+	/** Of the test build: as a kernel before 6.6. */
+	readonly withoutTcx?: boolean;
 }
 
 /** What a run answered: the last line of stdout, parsed. */

@@ -42,9 +42,9 @@ static json_t *program_json(int fd)
 /* What the link runs, even when that is not what is pinned. A dead link keeps its program, too. */
 static int programs_add(json_t *list, const struct pin *pin)
 {
-	int fd __close = pin->link_fd < 0 ? -1 : bpf_prog_get_fd_by_id(pin->link_prog_id);
+	int fd __close = pin->link_prog_id ? bpf_prog_get_fd_by_id(pin->link_prog_id) : -1;
 
-	if (pin->link_fd >= 0 && (fd < 0 || json_array_append_new(list, program_json(fd))))
+	if (pin->link_prog_id && (fd < 0 || json_array_append_new(list, program_json(fd))))
 		return fail_errno(LOAD_KERNEL_REFUSED, fd < 0 ? -fd : errno, "program %u cannot be inspected",
 				  pin->link_prog_id);
 	return 0;
@@ -52,11 +52,13 @@ static int programs_add(json_t *list, const struct pin *pin)
 
 static json_t *pin_json(const struct pin *pin, json_t *programs)
 {
+	static const char * const types[] = { [HOOK_NETNS] = "netns", [HOOK_TCX] = "tcx", [HOOK_CLSACT] = "clsact" };
 	json_t *link = json_null();
 
-	if (pin->link_fd >= 0)
-		link = json_pack("{s:I, s:s, s:I, s:b}", "id", (json_int_t)pin->link_id, "type", "netns",
-				 "netnsInode", (json_int_t)pin->netns_inode, "alive", pin->netns_inode != 0);
+	if (pin->hook != HOOK_NONE)
+		link = json_pack("{s:I, s:s, s:I, s:o, s:b}", "id", (json_int_t)pin->link_id, "type", types[pin->hook],
+				 "netnsInode", (json_int_t)pin->netns_inode, "ifindex", pin->ifindex ? json_integer(pin->ifindex) : json_null(),
+				 "alive", pin->netns_inode != 0);
 	return json_pack("{s:s, s:s, s:o, s:O, s:o, s:s?}", "function", pin->function, "scope", pin->scope, "link", link,
 			 "programs", programs, "pinnedProgramId",
 			 pin->prog_fd < 0 ? json_null() : json_integer(pin->prog_id),
@@ -73,38 +75,50 @@ static bool ours(const struct pin *pins, size_t count, uint64_t inode, uint32_t 
 	return false;
 }
 
-static int foreign_add(json_t *list, const char *scope, const struct place *netns, const struct pin *pins, size_t count)
+static int foreign_add(json_t *list, const char *scope, const char *hook, uint32_t id)
 {
 	struct bpf_prog_info info = { 0 };
-	uint32_t id, len = sizeof(info);
-	int fd __close = -1;
+	uint32_t len = sizeof(info);
+	int fd __close = bpf_prog_get_fd_by_id(id);
 
-	if (netns_attached(netns, &id))
-		return -1;
-	if (!id || ours(pins, count, netns->inode, id))
-		return 0;
-	fd = bpf_prog_get_fd_by_id(id);
 	if (fd == -ENOENT)			/* it went away since */
 		return 0;
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
 		return fail_errno(LOAD_KERNEL_REFUSED, fd < 0 ? -fd : errno, "program %u cannot be inspected", id);
-	return json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "scope", scope, "hook", "flow_dissector",
+	return json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "scope", scope, "hook", hook,
 						     "programId", (json_int_t)id, "name", name_json(&info),
 						     "kernelTag", hex_json(info.tag, KERNEL_TAG_SIZE), "owner",
 						     owner_json(id, info.created_by_uid, unix_seconds(info.load_time))))
 	       ? fail(LOAD_USAGE, NULL, "a namespace's path is not UTF-8") : 0;
 }
 
+/* At a device many programs run one after the other: those before ours see packets that ours then does not. */
+static int before_ours(json_t *list, const struct pin *pin)
+{
+	struct place place __attribute__((cleanup(place_close))) = { .fd = -1 };
+	struct tcx_program programs[MAX_TCX];
+	size_t count = 0, i;
+	int err;
+
+	if (pin->hook != HOOK_TCX || !pin->netns_inode || !place_look(pin->scope, &place))
+		return 0;
+	err = hook_tcx(&place, programs, &count);
+	if (err)
+		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s: the hook cannot be queried", pin->scope);
+	for (i = 0; i < count && programs[i].link_id != pin->link_id; i++)
+		if (foreign_add(list, pin->scope, "tc-egress", programs[i].prog_id))
+			return -1;
+	return 0;
+}
+
 static int foreign_in_scope(json_t *list, const char *scope, const struct pin *pins, size_t count)
 {
-	struct place netns;
-	int err = place_open(scope, &netns);
+	struct place netns __attribute__((cleanup(place_close))) = { .fd = -1 };
+	uint32_t id;
 
-	if (!err) {
-		err = foreign_add(list, scope, &netns, pins, count);
-		close_fd(&netns.fd);
-	}
-	return err;
+	if (place_open(scope, &netns) || netns_attached(&netns, &id))
+		return -1;
+	return !id || ours(pins, count, netns.inode, id) ? 0 : foreign_add(list, scope, "flow_dissector", id);
 }
 
 static bool listed(json_t *list, const char *scope)
@@ -131,7 +145,9 @@ static int inspect(char **paths, size_t path_count, const struct pin *pins, size
 			return -1;
 		json_array_append_new(list, pin_json(&pins[i], programs));
 		/* A pin whose namespace is gone shows as a dead link, not as a failure. */
-		if (place_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
+		if (before_ours(foreign, &pins[i]))
+			return -1;
+		if (!strncmp(pins[i].scope, "netns:", 6) && place_exists(pins[i].scope) && !listed(foreign, pins[i].scope) &&
 		    foreign_in_scope(foreign, pins[i].scope, pins, count))
 			return -1;
 	}

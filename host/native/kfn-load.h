@@ -165,6 +165,8 @@ int manifest_variant(const struct manifest *manifest, size_t index, struct varia
 int manifest_file(const struct manifest *manifest, int store, const char *path, struct buf *out);
 
 /* probe.c */
+#define KFN_BPF_F_BEFORE	(1u << 3)
+#define KFN_BPF_LINK_TYPE_TCX	11
 #define KFN_BPF_TCX_EGRESS	((enum bpf_attach_type)47)	/* linux/bpf.h of Linux 6.6, newer than libbpf 1.1's */
 enum have { HAVE_NO, HAVE_YES, HAVE_UNKNOWN };
 struct probe {
@@ -316,6 +318,17 @@ int netns_path_open(const char *path, struct place *out);
 int netns_attached(const struct place *netns, uint32_t *prog_id);	/* 0: nothing holds the hook */
 uint64_t netns_root_inode(void);
 
+/* hook.c: what a program hangs on. All return 0 or -errno without fail(), but for hook_choose(). */
+enum hook_kind { HOOK_NONE, HOOK_NETNS, HOOK_TCX, HOOK_CLSACT };
+#define MAX_TCX	64					/* BPF_MPROG_MAX, include/linux/bpf_mprog.h */
+struct tcx_program { uint32_t prog_id, link_id; };	/* link_id 0: attached without a link */
+int hook_choose(const char *hook, enum hook_kind *out);	/* of a manifest's hook, as this kernel has it */
+int hook_attach(enum hook_kind kind, const struct place *place, int prog_fd, int *link);	/* link -1: there is none to hold */
+int hook_replace(enum hook_kind kind, const struct place *place, int link, int from, uint32_t from_id, int to);	/* EPERM: runs another */
+int hook_detach(enum hook_kind kind, const struct place *place, int link, uint32_t prog_id);
+int hook_filter(const struct place *place, uint32_t *prog_id);	/* what kfn's filter at a device runs; 0: there is none */
+int hook_tcx(const struct place *place, struct tcx_program out[MAX_TCX], size_t *count);	/* in the order in which they run */
+
 /* device.c */
 struct device {
 	uint32_t ifindex;
@@ -329,7 +342,8 @@ int devices_list(const struct place *place, struct device **out, size_t *count);
 struct pin {
 	char function[65], scope[MAX_SCOPE + 1];
 	int link_fd, prog_fd, new_fd;			/* -1: no such pin */
-	uint32_t link_id, link_prog_id, netns_inode;	/* netns_inode 0: the link is dead */
+	enum hook_kind hook;				/* HOOK_NONE: it hangs on nothing */
+	uint32_t link_id, link_prog_id, netns_inode;	/* link_id 0: a filter; netns_inode 0: the link is dead */
 	uint32_t ifindex;				/* 0: it is the namespace's */
 	uint32_t prog_id, new_id;
 	char keyring[32];				/* of the key by which the kernel checked the link's program; "": it did not */

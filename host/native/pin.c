@@ -108,19 +108,68 @@ static int prog_id(int fd, uint32_t *id)
 	return err ? fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned program cannot be inspected") : 0;
 }
 
+/* A link says only the index of its device: the namespace of the scope says whether it hangs there. */
+static int tcx_look(struct pin *pin, uint32_t ifindex)
+{
+	struct place place __attribute__((cleanup(place_close))) = { .fd = -1 };
+	struct tcx_program programs[MAX_TCX];
+	size_t count = 0, i;
+	int err;
+
+	if (!ifindex || !place_look(pin->scope, &place) || place.ifindex != ifindex)
+		return 0;
+	err = hook_tcx(&place, programs, &count);
+	if (err)
+		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s: the hook cannot be queried", pin->scope);
+	for (i = 0; i < count; i++)
+		if (programs[i].link_id == pin->link_id) {
+			pin->netns_inode = place.inode;
+			pin->ifindex = ifindex;
+		}
+	return 0;
+}
+
+/* Without a link there may be a filter, which only the device knows. */
+static int filter_look(struct pin *pin)
+{
+	struct place place __attribute__((cleanup(place_close))) = { .fd = -1 };
+	int err;
+
+	if ((pin->prog_fd < 0 && pin->new_fd < 0) || !place_look(pin->scope, &place) || !place.ifindex)
+		return 0;
+	err = hook_filter(&place, &pin->link_prog_id);
+	if (err)
+		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s: the hook cannot be queried", pin->scope);
+	if (!pin->link_prog_id)
+		return 0;
+	pin->hook = HOOK_CLSACT;
+	pin->netns_inode = place.inode;
+	pin->ifindex = place.ifindex;
+	return 0;
+}
+
 static int link_look(struct pin *pin)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t len = sizeof(info);
-	int err = pin->link_fd < 0 ? 0 : bpf_obj_get_info_by_fd(pin->link_fd, &info, &len);
+	int err;
 
+	if (pin->link_fd < 0)
+		return filter_look(pin);
+	err = bpf_obj_get_info_by_fd(pin->link_fd, &info, &len);
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "a pinned link cannot be inspected");
-	if (pin->link_fd >= 0 && (info.type != BPF_LINK_TYPE_NETNS || info.netns.attach_type != BPF_FLOW_DISSECTOR))
-		return fail(LOAD_PIN_INVALID, NULL, "the pinned link of %s in %s is not a flow dissector's", pin->function,
-			    pin->scope);
 	pin->link_id = info.id;
 	pin->link_prog_id = info.prog_id;
+	/* tcx has the device's index and the hook where netns has its own two. */
+	if (info.type == KFN_BPF_LINK_TYPE_TCX && info.netns.attach_type == KFN_BPF_TCX_EGRESS) {
+		pin->hook = HOOK_TCX;
+		return tcx_look(pin, info.netns.netns_ino);
+	}
+	if (info.type != BPF_LINK_TYPE_NETNS || info.netns.attach_type != BPF_FLOW_DISSECTOR)
+		return fail(LOAD_PIN_INVALID, NULL, "the pinned link of %s in %s is not one of a hook that kfn attaches to",
+			    pin->function, pin->scope);
+	pin->hook = HOOK_NETNS;
 	pin->netns_inode = info.netns.netns_ino;
 	return 0;
 }
@@ -135,7 +184,7 @@ static void mark_look(struct pin *pin)
 	pin_path(pin, MARK, path);
 	len = readlink(path, text, sizeof(text) - 1);
 	text[len < 0 ? 0 : len] = 0;
-	if (sscanf(text, "%u %31[a-z_.-]", &id, pin->keyring) != 2 || pin->link_fd < 0 || id != pin->link_prog_id)
+	if (sscanf(text, "%u %31[a-z_.-]", &id, pin->keyring) != 2 || id != pin->link_prog_id)
 		*pin->keyring = 0;
 }
 
@@ -179,7 +228,7 @@ bool pin_at(const struct pin *pin, const struct place *place)
 
 int pin_current(const struct pin *pin)
 {
-	if (pin->link_fd < 0)
+	if (!pin->link_prog_id)
 		return -1;
 	if (pin->prog_fd >= 0 && pin->prog_id == pin->link_prog_id)
 		return pin->prog_fd;
@@ -313,8 +362,11 @@ int function_runs(const char *function, const char *scope)
 {
 	struct pin pin = { .link_fd = -1, .prog_fd = -1, .new_fd = -1 };
 	struct place place = { .fd = -1 };
-	int err = place_open(scope, &place) ?: pin_open(function, scope, &pin);
+	int err;
 
+	if (!strcmp(scope, "none"))	/* it is where it should be */
+		return 0;
+	err = place_open(scope, &place) ?: pin_open(function, scope, &pin);
 	if (!err && (!pin_at(&pin, &place) || pin_current(&pin) < 0))
 		err = fail(LOAD_NOT_ACTIVE, "kfn status shows what runs", "%s in %s does not run", function, scope);
 	pin_close(&pin);

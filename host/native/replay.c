@@ -61,7 +61,9 @@ int cmd_replay(const char *function, const char *scope)
 		return fail(LOAD_USAGE, NULL, "`%s` in `%s` is not a function in a scope", function, scope);
 	if (bpffs_check() || active_open(function, scope, &pin))
 		return -1;
-	if (pin_current(&pin) < 0)
+	if (pin.hook != HOOK_NONE && pin.hook != HOOK_NETNS)
+		err = fail(LOAD_UNSUPPORTED_PROGRAM, NULL, "only flow dissectors can be replayed: a program at %s could send packets", scope);
+	else if (pin_current(&pin) < 0)
 		err = fail(LOAD_NOT_ACTIVE, NULL, "%s is not active in %s", function, scope);
 	for (packets = 0; !err && (got = fread(head, 1, sizeof(head), stdin)) == sizeof(head); packets++)
 		err = one_run(pin_current(&pin), le32toh(head[0]), le32toh(head[1]));

@@ -12,11 +12,12 @@ static int leaves_unlink(const struct pin *pin)
 	return pin_unlink(pin, "link") ?: pin_unlink(pin, "prog") ?: pin_unlink(pin, "prog-new") ?: pin_mark(pin, 0, NULL);
 }
 
-/* The hook is free when this returns: BPF_LINK_DETACH waits, unlinking the pin of a link does not. */
+/* The hook is free when this returns: BPF_LINK_DETACH waits, unlinking the pin of a link does not. A filter that another took over stays. */
 static int take_off(struct step *step)
 {
 	struct pin *pin = &step->pin;
-	int err = pin->link_fd < 0 ? 0 : bpf_link_detach(pin->link_fd);
+	bool ours = pin->link_prog_id == pin->prog_id || pin->link_prog_id == pin->new_id;
+	int err = hook_detach(pin->hook, &step->place, pin->link_fd, ours ? pin->link_prog_id : 0);
 
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s cannot be detached from %s", pin->function, pin->scope);
@@ -28,6 +29,13 @@ static int link_fail(const struct step *step, int err)
 {
 	uint32_t id = 0;
 
+	if (err == ENODEV)
+		return fail(LOAD_DEVICE_GONE, NULL, "%s: the device went away meanwhile", step->pin.scope);
+	if (err == EEXIST && step->pin.hook == HOOK_CLSACT)
+		return fail(LOAD_FOREIGN_PROGRAM, "remove it with the tool that attached it; kfn never replaces it",
+			    "%s: a filter that kfn did not attach has the place of kfn's", step->pin.scope);
+	if (step->pin.hook != HOOK_NETNS)
+		return fail_errno(LOAD_KERNEL_REFUSED, err, "%s cannot be attached to %s", step->pin.function, step->pin.scope);
 	if (err != EEXIST && err != E2BIG)
 		return fail_errno(LOAD_KERNEL_REFUSED, err, "%s cannot be attached to %s", step->pin.function, step->pin.scope);
 	if (!netns_attached(&step->place, &id) && !id)
@@ -37,24 +45,26 @@ static int link_fail(const struct step *step, int err)
 }
 
 /* Links in namespaces that ended, and what a killed run left, give way. */
-static int attach(struct step *step, int prog_fd)
+static int attach(struct step *step, enum hook_kind hook, int prog_fd, uint32_t prog_id)
 {
 	struct pin *pin = &step->pin;
 	uint64_t start;
-	int link = -1;
+	int err;
 
 	close_fd(&pin->link_fd);
+	pin->hook = hook;
+	pin->link_prog_id = 0;
 	if (pin_dir_make(pin) || leaves_unlink(pin) || pin_put(pin, prog_fd, "prog") || fault("prog-pinned"))
 		goto undo;
 	start = now_ns();
-	link = bpf_link_create(prog_fd, step->place.fd, BPF_FLOW_DISSECTOR, NULL);
+	err = hook_attach(hook, &step->place, prog_fd, &pin->link_fd);
 	step->nanoseconds = now_ns() - start;
-	if (link < 0) {
-		link_fail(step, -link);
+	if (err) {
+		link_fail(step, -err);
 		goto undo;
 	}
-	pin->link_fd = link;
-	if (!fault("attached") && !pin_put(pin, link, "link") && !fault("link-pinned")) {
+	pin->link_prog_id = pin->prog_id = prog_id;
+	if (!fault("attached") && (pin->link_fd < 0 || !pin_put(pin, pin->link_fd, "link")) && !fault("link-pinned")) {
 		step->changed = true;
 		return 0;
 	}
@@ -65,10 +75,8 @@ undo:
 }
 
 /* Turns the link from one program to another; between any two lines, the link's program is pinned. */
-static int swap(struct step *step, int from, int to)
+static int swap(struct step *step, int from, uint32_t from_id, int to, uint32_t to_id)
 {
-	LIBBPF_OPTS(bpf_link_update_opts, forth, .flags = BPF_F_REPLACE, .old_prog_fd = from);
-	LIBBPF_OPTS(bpf_link_update_opts, back, .flags = BPF_F_REPLACE, .old_prog_fd = to);
 	const struct pin *pin = &step->pin;
 	uint64_t start;
 	int err;
@@ -78,10 +86,10 @@ static int swap(struct step *step, int from, int to)
 	if (fault("pinned-new"))
 		goto unpin;
 	start = now_ns();
-	err = bpf_link_update(pin->link_fd, to, &forth);
+	err = hook_replace(pin->hook, &step->place, pin->link_fd, from, from_id, to);
 	step->nanoseconds = now_ns() - start;
 	if (err == -EPERM) {
-		fail(LOAD_PROGRAM_CHANGED, NULL, "%s in %s: the link's program changed meanwhile", pin->function, pin->scope);
+		fail(LOAD_PROGRAM_CHANGED, NULL, "%s in %s: the program that runs changed meanwhile", pin->function, pin->scope);
 		goto unpin;
 	}
 	if (err) {
@@ -91,7 +99,7 @@ static int swap(struct step *step, int from, int to)
 	step->changed = true;
 	if (!fault("linked") && !pin_rename(pin, "prog-new", "prog"))
 		return fault("renamed");
-	err = bpf_link_update(pin->link_fd, from, &back);
+	err = hook_replace(pin->hook, &step->place, pin->link_fd, to, to_id, from);
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s in %s cannot be turned back", pin->function, pin->scope);
 	step->changed = false;
@@ -115,9 +123,10 @@ int step_do(struct step *step)
 {
 	switch (step->kind) {
 	case STEP_REPLACE:
-		return swap(step, step->old_fd, step->checked.loaded.prog_fd) ?: mark_new(step);
+		return swap(step, step->old_fd, step->pin.link_prog_id, step->checked.loaded.prog_fd, step->checked.loaded.id) ?:
+		       mark_new(step);
 	case STEP_ATTACH:
-		return attach(step, step->checked.loaded.prog_fd) ?: mark_new(step);
+		return attach(step, step->hook, step->checked.loaded.prog_fd, step->checked.loaded.id) ?: mark_new(step);
 	case STEP_FREE: case STEP_DETACH:
 		return take_off(step);
 	default:
@@ -129,7 +138,8 @@ int step_undo(struct step *step)
 {
 	switch (step->kind) {
 	case STEP_REPLACE:
-		return swap(step, step->checked.loaded.prog_fd, step->old_fd) ?: mark_old(step);
+		return swap(step, step->checked.loaded.prog_fd, step->checked.loaded.id, step->old_fd, step->pin.link_prog_id) ?:
+		       mark_old(step);
 	case STEP_ATTACH:
 		return take_off(step);
 	default:
@@ -137,7 +147,7 @@ int step_undo(struct step *step)
 			return 0;
 		if (step->old_fd < 0 || !step_runs(step))
 			return fail(LOAD_NETNS_GONE, NULL, "its program or its namespace cannot be reached by name");
-		return attach(step, step->old_fd) ?: mark_old(step);
+		return attach(step, step->pin.hook, step->old_fd, step->pin.link_prog_id) ?: mark_old(step);
 	}
 }
 

@@ -8,6 +8,7 @@
 /* In the order in which they are done. A detach goes before the attaches only when it frees a hook for one of them. */
 enum step_kind {
 	STEP_LEAVE,				/* not touched: it could not be proved, and the caller allows for that */
+	STEP_NONE,				/* proved, and nothing to attach: its hook is none */
 	STEP_KEEP, STEP_REPLACE, STEP_FREE, STEP_ATTACH, STEP_DETACH,
 	STEP_KINDS
 };
@@ -19,6 +20,7 @@ struct step {
 	struct checked checked;
 	struct pin pin;
 	struct place place;
+	enum hook_kind hook;			/* for an attach; else the pin says it */
 	int old_fd;				/* what the link ran before, for undo; borrowed from pin */
 	uint64_t nanoseconds;
 	json_t *why;				/* STEP_LEAVE: the error */

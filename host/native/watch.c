@@ -16,6 +16,7 @@ struct watched {
 	uint32_t prog_id;
 	int prog_fd, map_fd, counter_fd, link_fd;	/* link_fd -1: its answers are not counted */
 	struct bpf_prog_info before;
+	uint32_t type;
 	char reason[160];				/* why not */
 };
 
@@ -37,6 +38,7 @@ static int target_btf(struct watched *watched, uint32_t *type)
 
 	if (err)
 		return not_counted(watched, "the program cannot be inspected", -err);
+	watched->type = info.type;
 	if (!info.btf_id || !info.nr_func_info)
 		return not_counted(watched, "the program carries no BTF of its function", ENOENT);
 	*type = function.type_id;
@@ -53,7 +55,8 @@ static int counter_load(struct watched *watched, uint32_t type)
 					 NULL);
 	if (watched->map_fd < 0)
 		return not_counted(watched, "the kernel makes no map", -watched->map_fd);
-	counter_program(watched->map_fd, insns);
+	counter_program(watched->map_fd, watched->type == BPF_PROG_TYPE_FLOW_DISSECTOR ? FLOW_DISSECTOR_CONTINUE : TC_UNSPEC,
+			insns);
 	watched->counter_fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "kfn_counter", COUNTER_LICENSE, insns, COUNTER_INSNS,
 					    &opts);
 	if (watched->counter_fd < 0)
