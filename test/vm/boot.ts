@@ -17,6 +17,13 @@ export function haveKernel(series: string): Have {
 	return { have: "unknown", reason: `no kernel ${series}: run: npm run setup -- --vm` };
 }
 
+/** What `uname -r` says in a VM with this kernel: the image's own version string (Documentation/arch/x86/boot.rst, kernel_version). */
+export function releaseOf(series: string): string {
+	const image = readFileSync(kernelPath(series));
+	const at = image.readUInt16LE(0x20e) + 0x200;
+	return image.toString("latin1", at, image.indexOf(" ", at));
+}
+
 /** What a command of the VM's pid 1 printed, and its exit code. */
 export interface Report {
 	readonly text: string;

@@ -1,24 +1,26 @@
 // On a kernel that checks signatures, the kernel itself takes the signed program and rejects the one with a changed byte; `kfn status` says
-// which of the two looked. One boot, about twice as long as one of kernels.test.ts, for node starts in it twice.
+// which of the two looked; so does the boot record, where the initramfs carries the certificate. Two boots, the first about twice as long
+// as one of kernels.test.ts, for node starts in it twice.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { registerUndo, type Undo } from "../harness/cleanup.ts";
 import { skipUnless } from "../harness/feature.ts";
-import { type Boot, boot, haveKernel } from "./boot.ts";
-import { buildSignedImage, type SignedImage } from "./kernel-signed-image.ts";
+import { type Boot, boot, haveKernel, releaseOf } from "./boot.ts";
+import { buildEarlyImage, buildSignedImage, type SignedImage } from "./kernel-signed-image.ts";
 
 const HAVE = haveKernel("7");
 const CHECKED = { verified: "kernel", keyring: "kernel-keys" };
 
 let undo: Undo;
 let image: SignedImage;
+let folder: string;
 let booted: Boot;
 
 beforeAll(async () => {
 	if (HAVE.have !== "yes") return;
-	const folder = mkdtempSync(join(tmpdir(), `kfn-vm-signed-${process.pid}-`));
+	folder = mkdtempSync(join(tmpdir(), `kfn-vm-signed-${process.pid}-`));
 	undo = registerUndo(`vm image ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
 	image = await buildSignedImage(folder);
 	booted = await boot("7", image.initrd, 240_000);
@@ -31,8 +33,8 @@ beforeAll(async () => {
 afterAll(() => undo?.run());
 
 // biome-ignore lint/suspicious/noExplicitAny: the answers of loader and command line, whose shape is what the tests check
-function answer(name: string, exit = 0): any {
-	const report = booted.reports.get(name);
+function answer(name: string, exit = 0, from = booted): any {
+	const report = from.reports.get(name);
 	expect({ name, exit: report?.exit, text: report?.text }).toEqual({ name, exit, text: expect.any(String) });
 	return JSON.parse(report!.text);
 }
@@ -87,6 +89,22 @@ describe("on a kernel that checks signatures", () => {
 			});
 			expect(checked.verifiedReason).toMatch(reason);
 		}
+	});
+
+	it("an initramfs with the enrolled certificate loads before anything else what the kernel then checks", async (context) => {
+		skipUnless(context, HAVE);
+		const release = releaseOf("7");
+		const early = await boot("7", await buildEarlyImage(folder, image, release), 240_000);
+		process.stdout.write(`  initramfs-tools on ${release}: ${(early.milliseconds / 1000).toFixed(1)} s\n`);
+		expect(early.reports.get("kernel")?.text).toBe(`${release}\n`);
+		expect(answer("early", 0, early)).toMatchObject({
+			...{ stage: "initramfs", generation: 1, why: "current", refused: [] },
+			functions: [{ step: "attach", scope: "netns:root", ...CHECKED }],
+		});
+		expect(answer("keys", 0, early).keyrings["kernel-keys"]).toEqual([`kfn kernel key: ${image.keyid}`]);
+		expect(answer("inspect", 0, early).pins).toMatchObject([
+			{ scope: "netns:root", keyring: "kernel-keys", link: { alive: true } },
+		]);
 	});
 
 	it("what the kernel checked when it was loaded stays checked while it runs, and its mark goes with it", (context) => {

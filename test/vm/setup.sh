@@ -77,15 +77,18 @@ fetch_kernel() {
 	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
 }
 
-# A Debian system with systemd, an initramfs maker and a kernel with its modules: a minute, most of it dpkg.
+# A Debian system with systemd, both makers of initramfs images and a kernel with its modules: a minute, most of it dpkg. Of dracut
+# the package that has dracut: the one of that name has the kernel's hooks, and conflicts with initramfs-tools.
 make_system() {
-	local parts=systemd,systemd-sysv,udev,initramfs-tools,linux-image-cloud-amd64,iproute2,kmod,zstd
-	[ -e "$cache/system.tar" ] && return
+	local parts=systemd,systemd-sysv,udev,initramfs-tools,dracut-core,linux-image-cloud-amd64,iproute2,kmod,zstd
+	[ -e "$cache/system.tar" ] && [ "$(cat "$cache/system.parts" 2>/dev/null)" = "$parts" ] && return
 	say "a Debian system: $parts"
 	mmdebstrap --quiet --variant=minbase --include="$parts" --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$cache/.system.tar" \
 		http://deb.debian.org/debian >&2 || die "mmdebstrap could not make a Debian system"
+	rm -f "$cache/system.parts"
 	mv "$cache/.system.tar" "$cache/system.tar"
+	printf '%s\n' "$parts" >"$cache/system.parts"
 }
 
 install_packages

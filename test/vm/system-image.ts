@@ -1,13 +1,22 @@
-// Makes the disk of a full Debian system with systemd, with kfn's units and initramfs hook laid down by the real command line.
-// Refuses to attach anything on the building machine: files, and a chroot that makes the initramfs.
-import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+// Makes the disk of a full Debian system with systemd that knows nothing of kfn but the package that lies on it, and the dracut image
+// of one that has it. Refuses to attach anything on the building machine: files, and chroots that make initramfs images.
+import {
+	chmodSync,
+	copyFileSync,
+	cpSync,
+	mkdirSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { type Json, json, planOf, Rig } from "#host/native/fixture.ts";
 import { run } from "../harness/command.ts";
+import { type Debian, REGISTRY } from "./system/debian.ts";
+import type { ServedRegistry } from "./system/registry.ts";
 
 const TOP = join(import.meta.dirname, "../..");
 export const SYSTEM_TAR = join(TOP, "build/vm/system.tar");
-const KFN = join(TOP, "node_modules/.bin/kfn");
 const FILES = join(import.meta.dirname, "system");
 /** Nothing of these helps a test, and each costs seconds under TCG. */
 const MASKED = [
@@ -21,76 +30,78 @@ const MASKED = [
 	],
 	...["systemd-networkd-wait-online.service", "systemd-pcrphase.service", "logrotate.timer"],
 ];
+/** Only what this VM has, or half of its boot is unpacking. */
+const DRIVERS = ["virtio_pci", "virtio_blk", "ext4"];
 
-export interface SystemImage {
-	readonly disk: string;
-	readonly kernel: string;
-	readonly initrd: string;
-	readonly release: string;
-}
-
-/** Generations 1 (current, good) and 2 for the root namespace, 3 for /run/netns/blue; the initramfs carries 1. */
-export async function buildSystem(folder: string): Promise<SystemImage> {
+/** A fresh system, with the package as a file and an initramfs that is Debian's own. */
+export async function buildSystem(folder: string, registry: ServedRegistry): Promise<Debian> {
 	const tree = join(folder, "system");
-	mkdirSync(tree);
-	await run("tar", ["-xf", SYSTEM_TAR, "-C", tree]);
-	const release = readdirSync(join(tree, "lib/modules"))[0]!;
-	layState(tree, release);
+	const release = await unpackSystem(tree);
 	laySystem(tree);
-	await run(KFN, ["boot", "enable", "--initramfs"], { env: { ...process.env, KFN_ROOT: tree } });
-	const units = ["kfn-test.service", "kfn-crash.service", "systemd-networkd.service"];
+	layTest(tree, registry);
+	const made = await run(process.execPath, [join(TOP, "cli/package/main.ts"), "--out", folder], { cwd: TOP });
+	renameSync(made.stdout.trim(), join(tree, "vm-test/package.deb"));
+	const units = ["vm-test.service", "vm-crash.service", "systemd-networkd.service"];
 	await run("systemctl", ["--root", tree, "enable", ...units]);
 	await run("systemctl", ["--root", tree, "mask", ...MASKED]);
-	const make = `mount -t proc proc "$1/proc" && exec chroot "$1" update-initramfs -u -k "$2"`;
-	const said = await run("unshare", ["-m", "sh", "-eu", "-c", make, "make", tree, release], {
-		timeoutMs: 120_000,
-	});
-	if (said.stderr.includes("kfn:")) throw new Error(said.stderr);
+	await inSystem(tree, "update-initramfs", "-u", "-k", release);
 	const disk = join(folder, "system.img");
-	await run("truncate", ["-s", "600M", disk]);
+	await run("truncate", ["-s", "900M", disk]);
 	await run("mke2fs", ["-q", "-t", "ext4", "-d", tree, disk], { timeoutMs: 120_000 });
-	const image = (name: string) => join(tree, "boot", `${name}-${release}`);
-	return { disk, release, kernel: image("vmlinuz"), initrd: image("initrd.img") };
+	rmSync(tree, { recursive: true });
+	return { disk, release, port: registry.port };
 }
 
-function layState(tree: string, release: string): void {
-	const rig = new Rig();
-	try {
-		const [one, two] = [rig.bundle({ mark: 1 }), rig.bundle({ mark: 2 })];
-		const plans: Json[] = [
-			one.planned("netns:root"),
-			two.planned("netns:root"),
-			one.planned("netns:/run/netns/blue"),
-		];
-		const state = join(rig.root, "var/lib/kfn");
-		for (const [i, planned] of plans.entries()) {
-			mkdirSync(join(state, "generations", String(i + 1)), { recursive: true });
-			const plan = json(planOf([planned], { generation: i + 1 }));
-			writeFileSync(join(state, "generations", String(i + 1), "plan.json"), plan);
-		}
-		const health = { generation: 1, state: "good", kernels: [release] };
-		writeFileSync(join(state, "generations/1/health.json"), json(health));
-		for (const name of ["current", "good"]) symlinkSync("generations/1", join(state, name));
-		for (const part of ["etc/kfn", "var/lib/kfn"])
-			cpSync(join(rig.root, part), join(tree, part), { recursive: true, verbatimSymlinks: true });
-	} finally {
-		rig.dispose();
-	}
+/** Debian as mmdebstrap made it (setup.sh), for initramfs images of this VM alone; returns its kernel's release. */
+export async function unpackSystem(tree: string): Promise<string> {
+	mkdirSync(tree);
+	await run("tar", ["-xf", SYSTEM_TAR, "-C", tree]);
+	writeFileSync(join(tree, "etc/initramfs-tools/modules"), `${DRIVERS.join("\n")}\n`);
+	writeFileSync(join(tree, "etc/initramfs-tools/conf.d/vm"), "MODULES=list\nCOMPRESS=gzip\n");
+	return readdirSync(join(tree, "lib/modules"))[0]!;
+}
+
+/** Runs a command in the tree, as the tree's own; throws where the hook says that the image carries nothing. */
+export async function inSystem(tree: string, ...command: string[]): Promise<void> {
+	const script = 'mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$@"';
+	const said = await run("unshare", ["-m", "sh", "-eu", "-c", script, "make", tree, ...command], {
+		timeoutMs: 120_000,
+	});
+	if (/kfn: /.test(said.stderr + said.stdout)) throw new Error(said.stderr + said.stdout);
+}
+
+/** The image that dracut makes on a system as it stands on its disk, which no VM may be using. */
+export async function makeDracutImage(debian: Debian, folder: string): Promise<string> {
+	const tree = join(folder, "dracut-system");
+	mkdirSync(tree);
+	await run("debugfs", ["-R", `rdump / ${tree}`, debian.disk], { timeoutMs: 120_000 });
+	const options = ["--force", "--no-hostonly", "--no-hostonly-cmdline", "--drivers", DRIVERS.join(" ")];
+	await inSystem(tree, "dracut", ...options, "/boot/dracut.img", debian.release);
+	const image = join(folder, "dracut.img");
+	copyFileSync(join(tree, "boot/dracut.img"), image);
+	rmSync(tree, { recursive: true });
+	return image;
 }
 
 function laySystem(tree: string): void {
 	writeFileSync(join(tree, "etc/fstab"), "/dev/vda / ext4 defaults 0 1\n");
 	writeFileSync(join(tree, "etc/machine-id"), "0123456789abcdef0123456789abcdef\n");
-	writeFileSync(join(tree, "etc/initramfs-tools/modules"), "virtio_pci\nvirtio_blk\n");
-	// Only what this VM has, or half of its boot is unpacking.
-	writeFileSync(join(tree, "etc/initramfs-tools/conf.d/vm"), "MODULES=list\nCOMPRESS=gzip\n");
-	const network = join(tree, "etc/systemd/network");
-	writeFileSync(join(network, "dummy.netdev"), "[NetDev]\nName=dummy0\nKind=dummy\n");
-	writeFileSync(join(network, "dummy.network"), "[Match]\nName=dummy0\n\n[Network]\nAddress=192.0.2.1/24\n");
-	const system = join(tree, "etc/systemd/system");
-	for (const unit of ["kfn-test.service", "kfn-crash.service"]) cpSync(join(FILES, unit), join(system, unit));
-	mkdirSync(join(system, "kfn-autoload@netns.service.d"));
-	cpSync(join(FILES, "seen.conf"), join(system, "kfn-autoload@netns.service.d/seen.conf"));
-	cpSync(join(FILES, "kfn-test.sh"), join(tree, "kfn-test.sh"));
-	chmodSync(join(tree, "kfn-test.sh"), 0o755);
+	writeFileSync(
+		join(tree, "etc/systemd/network/eth0.network"),
+		"[Match]\nName=eth0\n\n[Network]\nAddress=10.0.2.15/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
+	);
+}
+
+function layTest(tree: string, registry: ServedRegistry): void {
+	const test = join(tree, "vm-test");
+	mkdirSync(test);
+	const environment = `KFN_REGISTRY=${REGISTRY}\nKFN_FINGERPRINT=${registry.fingerprint}\n`;
+	writeFileSync(join(test, "environment"), environment);
+	for (const file of ["guest.sh", "seen.conf"]) cpSync(join(FILES, file), join(test, file));
+	cpSync(join(import.meta.dirname, "report.sh"), join(test, "report.sh"));
+	// The package takes its own loader with it, and something must say afterwards what the kernel runs.
+	cpSync(join(TOP, "build/kfn-load"), join(test, "load"));
+	for (const file of ["guest.sh", "load"]) chmodSync(join(test, file), 0o755);
+	for (const unit of ["vm-test.service", "vm-crash.service"])
+		cpSync(join(FILES, unit), join(tree, "etc/systemd/system", unit));
 }

@@ -1,117 +1,127 @@
-// A full Debian system: kfn's units and initramfs hook under systemd, three boots in one machine (one whose generation does not come
-// up), autoload of a namespace, and kfn=off. The machine's own systemd and network are never touched.
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+// A full Debian system, as an operator has it: apt installs the package, kfn installs from a registry that the host serves, and the
+// machine restarts: with the images of initramfs-tools and of dracut, with a generation that does not come up, and with kfn=off. Then
+// apt removes it all. The machine's own systemd and network are never touched. About a minute on two idle processors.
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { registerUndo, type Undo } from "../harness/cleanup.ts";
-import { run } from "../harness/command.ts";
+import { registerUndo } from "../harness/cleanup.ts";
 import { requireTools } from "../harness/feature.ts";
-import { parseReports, type Report } from "./boot.ts";
-import { buildSystem, type SystemImage } from "./system-image.ts";
+import type { Report } from "./boot.ts";
+import { copyOf, type Debian, runDebian } from "./system/debian.ts";
+import { serveDissector } from "./system/registry.ts";
+import { buildSystem, makeDracutImage } from "./system-image.ts";
 
-/** Three boots of systemd under TCG take a minute on an idle machine, and many on one that is not. */
+/** Boots of systemd under TCG, and node in them, take many minutes on a machine that is not idle. */
 const LONG = 900_000;
+const stack = new AsyncDisposableStack();
+/** With the package, and 1.0.0 in the root namespace. */
+let installed: Debian;
 let folder: string;
-let undo: Undo;
-let image: SystemImage;
+let reports: Reports;
 
-beforeAll(async () => {
-	requireTools("qemu-system-x86_64", "mke2fs", "systemctl");
-	folder = mkdtempSync(join(tmpdir(), `kfn-system-${process.pid}-`));
-	undo = registerUndo(`vm system ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
-	image = await buildSystem(folder);
-}, LONG);
-afterAll(() => undo.run());
-
-/** Runs a copy of the disk until the machine powers off. */
-async function runSystem(name: string, append: string): Promise<ReadonlyMap<string, Report>> {
-	const disk = join(folder, `${name}.img`);
-	const console = join(folder, `${name}.console`);
-	copyFileSync(image.disk, disk);
-	const start = performance.now();
-	const { stderr } = await run(
-		"qemu-system-x86_64",
-		[
-			...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512", "-net", "none"],
-			...["-display", "none", "-monitor", "none", "-serial", `file:${console}`],
-			...["-drive", `file=${disk},format=raw,if=virtio,cache=writethrough`],
-			...["-kernel", image.kernel, "-initrd", image.initrd],
-			...[
-				"-append",
-				`console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check root=/dev/vda rw systemd.show_status=0 ${append}`,
-			],
-		],
-		{ timeoutMs: LONG, allowFailure: true },
-	);
-	const text = existsSync(console) ? readFileSync(console, "utf8") : "";
-	rmSync(disk);
-	const reports = parseReports(text);
-	if (!reports.has("done"))
-		throw new Error(`the VM did not come to its end:\n${stderr}\n${text.slice(-4000)}`);
-	const seconds = ((performance.now() - start) / 1000).toFixed(1);
-	process.stdout.write(`  Debian with systemd, ${image.release} ${append}: ${seconds} s\n`);
-	return reports;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: the loader's answers, whose shape is what the tests check
+type Reports = ReadonlyMap<string, Report>;
+// biome-ignore lint/suspicious/noExplicitAny: answers of the loader and the command line, whose shape is what the tests check
 type Json = any;
 
-const json = (reports: ReadonlyMap<string, Report>, name: string): Json =>
-	JSON.parse(reports.get(name)?.text ?? "null");
+beforeAll(async () => {
+	requireTools("qemu-system-x86_64", "mke2fs", "debugfs", "busybox", "systemctl");
+	folder = mkdtempSync(join(tmpdir(), `kfn-system-${process.pid}-`));
+	const undo = registerUndo(`vm system ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
+	stack.defer(() => undo.run());
+	const registry = stack.use(await serveDissector(folder));
+	installed = await buildSystem(folder, registry);
+	reports = await runDebian(installed, "install");
+}, LONG);
+afterAll(() => stack.disposeAsync());
+
+/** A report of a command that ended with this exit code. */
+function text(from: Reports, name: string, exit = 0): string {
+	const report = from.get(name);
+	expect({ name, exit: report?.exit, text: report?.text }).toEqual({ name, exit, text: expect.any(String) });
+	return report!.text;
+}
+
+const json = (from: Reports, name: string, exit = 0): Json => JSON.parse(text(from, name, exit));
 
 /** systemctl show's blocks, by unit. */
-function unitsOf(text: string): Map<string, Record<string, string>> {
-	const blocks = text.trim().split("\n\n");
-	const fields = blocks.map((block) =>
-		Object.fromEntries(block.split("\n").map((line) => line.split("=", 2))),
-	);
+function unitsOf(blocks: string): Map<string, Record<string, string>> {
+	const fields = blocks
+		.trim()
+		.split("\n\n")
+		.map((block) => Object.fromEntries(block.split("\n").map((line) => line.split("=", 2))));
 	return new Map(fields.map((unit) => [unit["Id"]!, unit]));
 }
 
-it(
-	"is there before networkd, survives switch_root, passes over what did not come up, and loads for a namespace that appears",
-	async () => {
-		const reports = await runSystem("boots", "");
-		const of = (name: string) => json(reports, name);
+/** Attached by the initramfs, the same program still when systemd's unit looks, and all of that before networkd began. */
+function expectEarly(from: Reports, boot: string): void {
+	const early = json(from, `initramfs-${boot}`);
+	expect(early).toMatchObject({ generation: 1, functions: [{ step: "attach" }] });
+	const late = json(from, `system-${boot}`);
+	expect(late).toMatchObject({ generation: 1, counted: true, functions: [{ step: "keep" }] });
+	expect(json(from, `inspect-${boot}`).pins).toMatchObject([{ scope: "netns:root", link: { alive: true } }]);
+	expect(json(from, `counter-${boot}`)).toMatchObject({ booted: 1, unfinished: [] });
+	expect(text(from, `failed-${boot}`)).toBe("");
+	const units = unitsOf(text(from, `units-${boot}`));
+	expect(units.get("kfn-boot-good.service")).toMatchObject({ ActiveState: "active" });
+	const networkd = Number(units.get("systemd-networkd.service")?.["ExecMainStartTimestampMonotonic"]);
+	const exit = Number(units.get("kfn-boot.service")?.["ExecMainExitTimestampMonotonic"]);
+	expect(exit).toBeGreaterThan(0);
+	expect(exit).toBeLessThan(networkd);
+	expect(early.endMicroseconds).toBeLessThan(networkd);
+}
 
-		// The first boot: attached in the initramfs, and still the same program when systemd's unit looks.
-		expect(of("initramfs-0")).toMatchObject({ generation: 1, functions: [{ step: "attach" }] });
-		expect(of("system-0")).toMatchObject({ generation: 1, counted: true, functions: [{ step: "keep" }] });
-		expect(of("inspect-0").pins).toMatchObject([{ scope: "netns:root", link: { alive: true } }]);
-		expect(of("counter-0")).toMatchObject({ booted: 1, unfinished: [] });
-		expect(reports.get("failed-0")?.text).toBe("");
-		const units = unitsOf(reports.get("units-0")?.text ?? "");
-		const networkd = Number(units.get("systemd-networkd.service")?.["ExecMainStartTimestampMonotonic"]);
-		const exit = Number(units.get("kfn-boot.service")?.["ExecMainExitTimestampMonotonic"]);
-		expect(units.get("kfn-boot-good.service")).toMatchObject({ ActiveState: "active" });
-		expect(exit).toBeGreaterThan(0);
-		expect(exit).toBeLessThan(networkd);
-		expect(of("initramfs-0").endMicroseconds).toBeLessThan(networkd);
+it("apt installs the package, kfn installs from the host's registry, and the image of the next boot carries it", () => {
+	expect(text(reports, "apt")).toContain("Setting up kfn ");
+	expect(text(reports, "pin")).toContain("pinned");
+	expect(json(reports, "install")).toMatchObject({
+		generation: 1,
+		functions: [{ version: "1.0.0", scope: "netns:root", step: "attach" }],
+	});
+	expect(json(reports, "enable").initramfs).toEqual(["initramfs-tools", "dracut"]);
+	expect(text(reports, "image")).not.toContain("kfn");
+	expect(text(reports, "in-image")).toContain("usr/lib/kfn/kfn-load\n");
+});
+
+it(
+	"restarts with it before networkd, passes over an upgrade that does not come up, loads for a namespace that appears, and leaves nothing when it is removed",
+	async () => {
+		const seen = await runDebian(await copyOf(installed, join(folder, "boots.img")), "boots");
+
+		// The first restart, and an upgrade from the registry.
+		expectEarly(seen, "1");
+		expect(json(seen, "boot-status")).toMatchObject({ enabled: true });
+		expect(json(seen, "upgrade")).toMatchObject({
+			generation: 2,
+			functions: [{ version: "1.0.1", step: "replace" }],
+		});
 
 		// The second: generation 2 took the place of what the initramfs carried, and the machine did not come up.
-		expect(of("crashed")).toMatchObject({ generation: 2, why: "current", functions: [{ step: "replace" }] });
+		const crashed = json(seen, "crashed");
+		expect(crashed).toMatchObject({ generation: 2, why: "current", functions: [{ step: "replace" }] });
 
 		// The third: what came up before, by itself.
-		expect(of("system-1")).toMatchObject({ current: 2, generation: 1, why: "unfinished", booted: 1 });
-		expect(of("counter-1")).toMatchObject({ unfinished: [{ generation: 2, boots: 1 }] });
-		expect(of("inspect-1").pins).toMatchObject([{ scope: "netns:root", link: { alive: true } }]);
+		const third = { current: 2, generation: 1, why: "unfinished", booted: 1 };
+		expect(json(seen, "system-2")).toMatchObject(third);
+		expect(json(seen, "counter-2")).toMatchObject({ unfinished: [{ generation: 2, boots: 1 }] });
+		expect(json(seen, "inspect-2").pins).toMatchObject([{ scope: "netns:root", link: { alive: true } }]);
 
 		// A namespace appears: the path unit sees it.
-		expect(of("absent")).toMatchObject({
-			generation: 3,
-			functions: [],
-			absent: [{ scope: "netns:/run/netns/blue" }],
-		});
-		expect(of("autoload")).toMatchObject({
-			stage: "again",
-			generation: 3,
-			functions: [{ step: "attach" }],
-			absent: [],
-		});
-		expect(of("inspect-autoload").pins).toMatchObject([
-			{ scope: "netns:/run/netns/blue", link: { alive: true } },
-		]);
+		const [{ scope }] = json(seen, "install-blue").functions;
+		expect(scope).toBe("netns:/run/netns/blue");
+		expect(json(seen, "absent")).toMatchObject({ functions: [], absent: [{ scope }] });
+		const attached = { stage: "again", functions: [{ step: "attach" }], absent: [] };
+		expect(json(seen, "autoload")).toMatchObject(attached);
+		expect(json(seen, "inspect-autoload").pins).toMatchObject([{ scope, link: { alive: true } }]);
+
+		// apt removes it: nothing runs, and after the purge nothing is there.
+		text(seen, "remove");
+		expect(json(seen, "inspect-removed")).toMatchObject({ pins: [], foreign: [] });
+		text(seen, "purge");
+		text(seen, "image-purged");
+		expect(text(seen, "in-image-purged", 1)).toBe("");
+		expect(text(seen, "leavings")).toBe("");
+		expect(text(seen, "units-purged", 1)).toBe("");
 	},
 	LONG,
 );
@@ -119,11 +129,23 @@ it(
 it(
 	"kfn=off: the machine comes up with nothing of kfn's",
 	async () => {
-		const reports = await runSystem("off", "kfn=off");
-		for (const stage of ["initramfs-0", "system-0"])
-			expect(json(reports, stage)).toMatchObject({ off: "parameter", functions: [], generation: 0 });
-		expect(json(reports, "inspect-0").pins).toEqual([]);
-		expect(reports.get("counter-0")?.exit).not.toBe(0);
+		const off = await runDebian(await copyOf(installed, join(folder, "off.img")), "off", {
+			append: "kfn=off",
+		});
+		for (const stage of ["initramfs-off", "system-off"])
+			expect(json(off, stage)).toMatchObject({ off: "parameter", functions: [], generation: 0 });
+		expect(json(off, "inspect-off")).toMatchObject({ pins: [], foreign: [] });
+		text(off, "counter-off", 1);
+	},
+	LONG,
+);
+
+it(
+	"dracut's image attaches, too, before udev",
+	async () => {
+		const own = await copyOf(installed, join(folder, "dracut-disk.img"));
+		const initrd = await makeDracutImage(own, folder);
+		expectEarly(await runDebian(own, "dracut", { initrd }), "dracut");
 	},
 	LONG,
 );
