@@ -7,11 +7,13 @@ import { parseDigest } from "#bundle/digest.ts";
 import type { OpenedPermit } from "#signing/permit.ts";
 import {
 	demandFreeHook,
-	demandNamespace,
 	demandNoForeign,
+	demandNoOverlap,
+	demandPlace,
 	foreignPrograms,
 	type Hooked,
 	hooksOf,
+	placedHooks,
 	storedHooks,
 } from "./conflicts.ts";
 import { type DesiredFunction, forEntry } from "./desired-state.ts";
@@ -198,15 +200,21 @@ async function demandNoConflict(
 	changed: readonly Line[],
 	all: readonly Line[],
 ): Promise<string[]> {
+	const placed = await placedHooks(host, all);
+	const placesOfLine = (line: Line) => placed.find(({ entry }) => entry === line.entry)!;
 	const { found, unseen } = await foreignPrograms(
 		host,
-		changed.map(({ entry }) => entry),
+		changed.flatMap((line) => placesOfLine(line).places),
 	);
 	for (const line of changed) {
-		await forEntry(line.index, entries[line.index]!, () => {
-			demandNamespace(host, line.entry);
-			demandFreeHook(host, line, all);
-			demandNoForeign(line, found);
+		await forEntry(line.index, entries[line.index]!, async () => {
+			await demandPlace(host, line.entry);
+			demandNoOverlap(
+				line.entry,
+				all.map(({ entry }) => entry),
+			);
+			demandFreeHook(host, placesOfLine(line), placed);
+			demandNoForeign(placesOfLine(line), found);
 		});
 	}
 	return unseen === undefined ? [] : [unseen];

@@ -1,6 +1,7 @@
 // The one way from the current plan to the next: an ordered list of steps as data, each with what its failure means.
 // Refuses to leave the host between two generations: whatever fails before the commit is taken back by recovery.
 import type { Bundle } from "#bundle/bundle.ts";
+import { readEnabled } from "./boot/enable.ts";
 import { codeOf, HostError, withDetails } from "./errors.ts";
 import {
 	currentGeneration,
@@ -13,12 +14,13 @@ import {
 import { type Counters, type HealthMark, recordGood, settleGood } from "./health.ts";
 import { type HealthSettings, hasWindow, NO_HEALTH_WINDOW } from "./health-settings.ts";
 import { baselineOf, type HealthReport, healthWindow } from "./health-window.ts";
-import type { OnStep } from "./host.ts";
+import type { Host, OnStep } from "./host.ts";
 import { dropJournal, writeJournal } from "./journal.ts";
 import { leftWarnings } from "./left.ts";
 import type { AppliedFunction, ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { appendLog, tryLog } from "./log.ts";
+import { isWide, plannedKey } from "./places.ts";
 import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { type Recovery, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
@@ -121,7 +123,7 @@ export function planSteps(
  * the commit is a warning in the report.
  */
 export async function change(lock: HostLock, spec: ChangeSpec): Promise<ChangeReport> {
-	const running = begin(lock, spec);
+	const running = await begin(lock, spec);
 	const { from, next, health } = running;
 	for (const step of planSteps(spec, from.generation, next.generation, health)) {
 		spec.onStep?.({ step: step.step, detail: step.detail });
@@ -228,7 +230,7 @@ function isWhole({ applied }: Running): boolean {
 	return applied?.left.length === 0;
 }
 
-function begin(lock: HostLock, spec: ChangeSpec): Running {
+async function begin(lock: HostLock, spec: ChangeSpec): Promise<Running> {
 	const from = readFrom(lock);
 	const next: Plan = {
 		schema: "kfn.plan/1",
@@ -237,15 +239,26 @@ function begin(lock: HostLock, spec: ChangeSpec): Running {
 		reason: spec.reason,
 		functions: spec.functions,
 	};
-	const { plan: effective, gone } = runnable(lock.host, next, spec.required);
+	const { plan: effective, gone } = await runnable(lock.host, next, spec.required);
 	const mayStay = effective.functions.filter(
 		(entry) =>
 			!spec.required.has(keyOf(entry)) && from.functions.some((before) => sameFunctions([before], [entry])),
 	);
-	const warnings = [...spec.recovery.warnings];
+	const warnings = [...spec.recovery.warnings, ...laterPlaces(lock.host, from, spec.functions)];
 	const done = { checked: undefined, applied: undefined, watched: undefined, baseline: [] };
 	const health = lock.host.health();
 	return { health, lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
+}
+
+/** Who asked for places that are yet to come should know what it takes. */
+function laterPlaces(host: Host, from: Plan, functions: readonly PlanFunction[]): string[] {
+	const known = new Set(from.functions.map(keyOf));
+	const scopes = functions.filter((entry) => isWide(entry.scope) && !known.has(keyOf(entry)));
+	if (scopes.length === 0 || readEnabled(host) !== undefined) return [];
+	return scopes.map(
+		({ scope }) =>
+			`what ${scope} describes and appears later is attached by the next change; after kfn boot enable, when it appears`,
+	);
 }
 
 /** What the loader proved now, and for what it left as it is, what it had proved when that was loaded. */
@@ -259,7 +272,7 @@ function recordOf({ lock, from, effective, applied }: Running): AppliedFunction[
 			.filter((entry) => left.has(keyOf(entry)))
 			.map((entry) => ({ ...entry, step: "keep" as const, nanoseconds: 0 })),
 	];
-	return effective.functions.flatMap((entry) => known.find((seen) => keyOf(seen) === keyOf(entry)) ?? []);
+	return effective.functions.flatMap((entry) => known.filter((seen) => plannedKey(seen) === keyOf(entry)));
 }
 
 /** The current plan; a damaged one counts as empty here, so that a rollback can leave it behind. */
@@ -290,7 +303,8 @@ function compareWithKernel(running: Running, seen: InspectAnswer): void {
 			details: { function: applied.function, scope: applied.scope, wanted, seen: tags ?? null },
 		});
 	}
-	const planned = new Set(running.effective.functions.map(keyOf));
+	const { functions = [], left = [] } = running.applied ?? {};
+	const planned = new Set([...functions, ...left].map(keyOf));
 	const extra = seen.pins.find((pin) => !planned.has(keyOf(pin)));
 	if (extra !== undefined) {
 		throw new HostError("HOST_CHECK_FAILED", `after the change ${keyOf(extra)} is still pinned`, {

@@ -3,8 +3,9 @@
 import { HostError, LoaderError } from "./errors.ts";
 import type { Host } from "./host.ts";
 import type { ForeignProgram } from "./loader-answers.ts";
+import { goneOf, inodeOf, type PlacedFunction, placesOf, plannedKey } from "./places.ts";
 import { keyOf, type PlanFunction } from "./plan.ts";
-import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
+import { namespaceFile, overlaps, type Scope, scopeParts } from "./scope.ts";
 import { storedManifest } from "./store.ts";
 
 /** A function with the kind of its programs: what the kernel keeps one of in a namespace. */
@@ -28,39 +29,83 @@ export function hooksOf(
 	return [...new Set(types)];
 }
 
-/** The namespace of a scope that must run and has none: HOST_NETNS_GONE. */
-export function demandNamespace(host: Host, { scope }: PlanFunction): void {
-	if (scope === "netns:root" || host.namespaces.identity(namespaceFile(scope)) !== undefined) return;
-	throw new HostError("HOST_NETNS_GONE", `there is no network namespace at ${namespaceFile(scope)}`, {
-		hint: "make the namespace, or take the function out of the state",
+/** The same with the places that its scope means now. */
+export interface PlacedHooks extends Hooked {
+	readonly places: readonly PlacedFunction[];
+}
+
+/** Looks up the places of all of them at once: a more exact scope takes its place from a wider one. */
+export async function placedHooks(host: Host, list: readonly Hooked[]): Promise<PlacedHooks[]> {
+	const places = await placesOf(
+		host,
+		list.map(({ entry }) => entry),
+	);
+	return list.map((hooked) => ({
+		...hooked,
+		places: places.filter((place) => plannedKey(place) === keyOf(hooked.entry)),
+	}));
+}
+
+/** A place that must be there and is not: HOST_NETNS_GONE, HOST_DEVICE_GONE. */
+export async function demandPlace(host: Host, entry: PlanFunction): Promise<void> {
+	if (!(await goneOf(host, [entry])).has(keyOf(entry))) return;
+	const { scope } = entry;
+	const file = namespaceFile(scope);
+	if (host.namespaces.identity(file) === undefined) {
+		throw new HostError("HOST_NETNS_GONE", `there is no network namespace at ${file}`, {
+			hint: "make the namespace, or take the function out of the state",
+			details: { scope },
+		});
+	}
+	throw new HostError("HOST_DEVICE_GONE", `there is no network device ${scopeParts(scope).name}`, {
+		hint: "make the device, or take the function out of the state",
 		details: { scope },
 	});
 }
 
+/** HOST_SCOPE_OVERLAP where another entry of the function has a pattern that can match what this one's does. */
+export function demandNoOverlap(wanted: PlanFunction, others: readonly PlanFunction[]): void {
+	const other = others.find(
+		(entry) =>
+			entry.function === wanted.function &&
+			entry.scope !== wanted.scope &&
+			overlaps(entry.scope, wanted.scope),
+	);
+	if (other === undefined) return;
+	const both = `${other.scope} (${other.bundle.name} ${other.bundle.version})`;
+	throw new HostError("HOST_SCOPE_OVERLAP", `${both} can match the same namespaces as ${wanted.scope}`, {
+		hint: "nothing would say which of the two a namespace belongs to: take one of them out, or name the namespace itself",
+		details: { scope: wanted.scope, other: { function: other.function, scope: other.scope } },
+	});
+}
+
 /**
- * HOST_HOOK_TAKEN where two functions take one hook of a namespace, under whatever names; HOST_SCOPE_CONFLICT where a flow
+ * HOST_HOOK_TAKEN where two functions take one hook of a place, under whatever names; HOST_SCOPE_CONFLICT where a flow
  * dissector is in the root namespace and another elsewhere (net/core/flow_dissector.c). The error is about `wanted`.
  */
-export function demandFreeHook(host: Host, wanted: Hooked, others: readonly Hooked[]): void {
-	const own = identityOf(host, wanted.entry);
+export function demandFreeHook(host: Host, wanted: PlacedHooks, others: readonly PlacedHooks[]): void {
+	const root = inodeOf(host, "netns:root" as Scope);
 	for (const other of others) {
 		if (keyOf(other.entry) === keyOf(wanted.entry)) continue;
 		const shared = wanted.hooks.find((hook) => other.hooks.includes(hook));
-		const theirs = identityOf(host, other.entry);
-		if (shared === undefined || own === undefined || theirs === undefined) continue;
-		if (own === theirs) throw taken(shared, wanted.entry, other.entry);
-		const root = host.namespaces.identity(ROOT_NAMESPACE);
-		if (shared === "flow_dissector" && (own === root || theirs === root))
-			throw excluded(wanted.entry, other.entry);
+		if (shared === undefined) continue;
+		const pairs = wanted.places.flatMap((own) => other.places.map((theirs) => [own, theirs] as const));
+		for (const [own, theirs] of pairs) {
+			if (own.inode === undefined || theirs.inode === undefined) continue;
+			if (own.inode === theirs.inode && own.ifindex === theirs.ifindex)
+				throw taken(shared, wanted.entry, other.entry);
+			if (shared === "flow_dissector" && (own.inode === root || theirs.inode === root))
+				throw excluded(wanted.entry, other.entry);
+		}
 	}
 }
 
-/** Programs that are not kfn's in the namespaces of these functions; a reason where nobody could look. */
+/** Programs that are not kfn's in the namespaces of these places; a reason where nobody could look. */
 export async function foreignPrograms(
 	host: Host,
-	entries: readonly PlanFunction[],
+	places: readonly PlacedFunction[],
 ): Promise<{ readonly found: readonly ForeignProgram[]; readonly unseen: string | undefined }> {
-	const files = [...new Set(entries.map(({ scope }) => namespaceFile(scope)))];
+	const files = [...new Set(places.map(({ scope }) => namespaceFile(scope)))];
 	if (files.length === 0) return { found: [], unseen: undefined };
 	try {
 		return { found: (await host.loader.inspect(files)).foreign, unseen: undefined };
@@ -71,23 +116,24 @@ export async function foreignPrograms(
 }
 
 /** HOST_FOREIGN_PROGRAM where one of them holds a hook that the function needs. */
-export function demandNoForeign({ entry, hooks }: Hooked, foreign: readonly ForeignProgram[]): void {
-	const scope = `netns:${namespaceFile(entry.scope)}`;
-	const found = foreign.find((program) => program.scope === scope && hooks.includes(program.hook));
-	if (found === undefined) return;
+export function demandNoForeign({ places, hooks }: PlacedHooks, foreign: readonly ForeignProgram[]): void {
+	for (const { scope } of places) {
+		const file = `netns:${namespaceFile(scope)}`;
+		const found = foreign.find((program) => program.scope === file && hooks.includes(program.hook));
+		if (found !== undefined) throw heldByOther(scope, found);
+	}
+}
+
+function heldByOther(scope: Scope, found: ForeignProgram): HostError {
 	const named = found.name === undefined ? "" : ` (${found.name})`;
-	throw new HostError(
+	return new HostError(
 		"HOST_FOREIGN_PROGRAM",
 		`the ${found.hook} hook: program ${found.programId}${named}, which is not kfn's, holds it`,
 		{
 			hint: "kfn never replaces what it did not attach: detach it with the tool that did (bpftool net shows it)",
-			details: { scope: entry.scope, hook: found.hook, programId: found.programId },
+			details: { scope, hook: found.hook, programId: found.programId },
 		},
 	);
-}
-
-function identityOf(host: Host, { scope }: PlanFunction): string | undefined {
-	return host.namespaces.identity(namespaceFile(scope));
 }
 
 function taken(hook: string, wanted: PlanFunction, other: PlanFunction): HostError {

@@ -1,7 +1,9 @@
 // Lines up the four views of a host (generation, store, pins, kernel) and names every place where they differ. Pure: refuses to repair.
 import type { Applied } from "./generations.ts";
 import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
-import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
+import { type PlacedFunction, plannedKey } from "./places.ts";
+import { keyOf } from "./plan.ts";
+import { covers, type Scope } from "./scope.ts";
 
 /** Every way in which the views can differ (docs/formats/host-state.md has the same table, and a test compares). */
 export const DRIFT_KINDS = {
@@ -11,6 +13,7 @@ export const DRIFT_KINDS = {
 	"not-pinned": "nothing is pinned for a function of the generation: after a reboot, say",
 	detached: "the pin is there, but its link is not attached any more",
 	"namespace-gone": "the scope's namespace does not exist",
+	"device-gone": "the scope's device does not exist",
 	"namespace-replaced": "the scope's file names another namespace than the link is attached to",
 	"other-program": "the attached program is not the one that the loader verified",
 	unplanned: "something is pinned below kfn's folder that the generation does not have",
@@ -29,34 +32,41 @@ export interface Drift {
 
 /** What was seen of the host; `kernel` is undefined where the loader could not look. */
 export interface Views {
-	readonly plan: Plan;
+	/** The generation's functions, each in each of its places. */
+	readonly places: readonly PlacedFunction[];
 	readonly applied: Applied | undefined;
 	/** Why the store cannot serve a function, by the plan's key. */
 	readonly storeFaults: ReadonlyMap<string, string>;
 	/** Why a stored bundle's signatures would not be taken today, by the plan's key. */
 	readonly trustFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
-	/** Inode of a scope's namespace as its file names it now; undefined where there is none, or it may not be seen. */
-	namespaceInode(entry: PlanFunction): number | undefined;
 	readonly unfinished: string | undefined;
+	/** Scopes of the generation that describe many namespaces. */
+	readonly patterns: readonly Scope[];
 }
 
 const REPAIR = "kfn install of the same bundle attaches it again; kfn remove takes it out of the generation";
 
 /** Every difference between the views, in the order of the plan, then of the pins. */
 export function driftOf(views: Views): Drift[] {
-	const { plan, kernel } = views;
-	const planned = new Set(plan.functions.map(keyOf));
+	const { places, kernel } = views;
+	const planned = new Set(places.map(keyOf));
+	const isExtra = (pin: Pin) => !planned.has(keyOf(pin)) && !hasEnded(views, pin);
 	return [
 		...unfinishedDrift(views),
-		...plan.functions.flatMap((entry) => [...storeDrift(views, entry), ...kernelDrift(views, entry)]),
-		...(kernel?.pins ?? []).filter((pin) => !planned.has(keyOf(pin))).map(unplannedDrift),
+		...places.flatMap((entry) => [...storeDrift(views, entry), ...kernelDrift(views, entry)]),
+		...(kernel?.pins ?? []).filter(isExtra).map(unplannedDrift),
 		...(kernel?.foreign ?? []).map(foreignDrift),
 	];
 }
 
+/** A namespace of a pattern ended: what is left of it is nobody's fault, and goes with the next change. */
+function hasEnded({ patterns }: Views, pin: Pin): boolean {
+	return pin.link?.alive !== true && patterns.some((pattern) => covers(pattern, pin.scope as Scope));
+}
+
 /** Says whether the kernel runs what the generation says for this function; null where nobody could look. */
-export function isRunning(views: Views, entry: PlanFunction): boolean | null {
+export function isRunning(views: Views, entry: PlacedFunction): boolean | null {
 	return views.kernel === undefined ? null : kernelDrift(views, entry).length === 0;
 }
 
@@ -73,25 +83,28 @@ function unfinishedDrift({ unfinished }: Views): Drift[] {
 	];
 }
 
-function storeDrift({ storeFaults, trustFaults }: Views, entry: PlanFunction): Drift[] {
-	const fault = storeFaults.get(keyOf(entry));
+function storeDrift({ storeFaults, trustFaults }: Views, entry: PlacedFunction): Drift[] {
+	const key = plannedKey(entry);
+	const fault = storeFaults.get(key);
 	if (fault !== undefined)
 		return [at("store", entry, fault, "kfn install of the same bundle repairs the store")];
-	const distrust = trustFaults.get(keyOf(entry));
+	const distrust = trustFaults.get(key);
 	if (distrust === undefined) return [];
 	const { name } = entry.bundle;
 	const hint = `kfn trust add ${name} --key FILE trusts its publisher again; kfn remove ${name} takes it out`;
 	return [at("untrusted", entry, `${name} would not load again: ${distrust}`, hint)];
 }
 
-function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
+function kernelDrift(views: Views, entry: PlacedFunction): Drift[] {
 	if (views.kernel === undefined) return [];
 	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
-	const inode = views.namespaceInode(entry);
+	const { inode } = entry;
 	// Pid 1's namespace is always there, but not everyone may look at it.
 	if (inode === undefined && entry.scope !== "netns:root") {
 		const hint = "kfn remove takes it out of the generation";
-		return [at("namespace-gone", entry, `the namespace of ${entry.scope} is gone`, hint)];
+		return entry.scope.startsWith("dev:")
+			? [at("device-gone", entry, `the device of ${entry.scope} is gone`, hint)]
+			: [at("namespace-gone", entry, `the namespace of ${entry.scope} is gone`, hint)];
 	}
 	if (pin === undefined)
 		return [at("not-pinned", entry, `${entry.function} is not loaded in ${entry.scope}`, REPAIR)];
@@ -106,7 +119,7 @@ function kernelDrift(views: Views, entry: PlanFunction): Drift[] {
 }
 
 /** The link's program must be the pinned one, and have the kernel tags that the loader saw when it verified. */
-function sameProgram(applied: Applied | undefined, entry: PlanFunction, pin: Pin): boolean {
+function sameProgram(applied: Applied | undefined, entry: PlacedFunction, pin: Pin): boolean {
 	const wanted = applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const seen = pin.programs.map((program) => program.kernelTag).join();
 	const isPinned = pin.programs.some((program) => program.id === pin.pinnedProgramId);

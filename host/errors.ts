@@ -14,8 +14,8 @@ export const HOST_ERRORS = {
 	HOST_STORE_PATH: { exit: 3, means: "a bundle's file would be stored outside its folder" },
 	HOST_PLAN_MALFORMED: { exit: 1, means: "a plan is not in the documented form" },
 	HOST_STATE_MALFORMED: { exit: 1, means: "a file of the host's state is not in the documented form" },
-	HOST_SCOPE_MALFORMED: { exit: 2, means: "a scope is not netns:root or netns:/absolute/path" },
-	HOST_SCOPE_UNSUPPORTED: { exit: 1, means: "the scope is of a kind that this version does not handle" },
+	HOST_SCOPE_MALFORMED: { exit: 2, means: "a scope is none of the forms of docs/formats/scopes.md" },
+	HOST_SCOPE_UNSUPPORTED: { exit: 1, means: "the function is not attached to scopes of this kind" },
 	HOST_SCOPE_UNNAMED: { exit: 2, means: "the caller's network namespace has no name to remember it by" },
 	HOST_ALREADY_INSTALLED: { exit: 1, means: "another version of the bundle is active in the scope" },
 	HOST_NOT_INSTALLED: { exit: 1, means: "the bundle or function is not active where it was looked for" },
@@ -27,6 +27,11 @@ export const HOST_ERRORS = {
 	HOST_HOLDS_MALFORMED: { exit: 1, means: "holds.json is not in the documented form" },
 	HOST_DESIRED_MALFORMED: { exit: 2, means: "a desired state is not in the documented form" },
 	HOST_OTHER_BUNDLE: { exit: 3, means: "another bundle was given than the one that was asked for" },
+	HOST_DEVICE_GONE: {
+		exit: 1,
+		means: "a scope in which a function shall run names a device that is not there",
+	},
+	HOST_SCOPE_OVERLAP: { exit: 1, means: "two patterns of one function can match the same network namespace" },
 	HOST_NETNS_GONE: { exit: 1, means: "a scope in which a function shall run has no namespace" },
 	HOST_HOOK_TAKEN: { exit: 1, means: "two functions would take one hook of one namespace" },
 	HOST_SCOPE_CONFLICT: {

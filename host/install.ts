@@ -2,6 +2,7 @@
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
 import { change } from "./change.ts";
+import { demandNoOverlap } from "./conflicts.ts";
 import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import { demandNotHeld } from "./holds.ts";
@@ -37,7 +38,7 @@ export interface InstallRequest {
  * Verifies the bundle and makes its function active, in a new generation.
  *
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
- * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it.
+ * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it. HOST_SCOPE_OVERLAP: two patterns.
  * HOST_HELD: the operator holds the bundle at another version.
  * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitDown}.
  */
@@ -51,6 +52,7 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const wanted = planFunctionOf(bundle, scope, { ...before, ...request.config });
 	const reason = `install ${wanted.bundle.name} ${wanted.bundle.version}`;
 	refuseConflict(current, wanted);
+	demandNoOverlap(wanted, current.functions);
 	if (current.functions.some((entry) => sameFunctions([entry], [wanted]))) {
 		return floored(lock, request, bundle, await again(lock, current, bundle, wanted, reason, recovery));
 	}

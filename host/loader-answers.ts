@@ -44,7 +44,8 @@ const checkedFunction = open(loaded, verifiedBy);
 export type AppliedFunction = ReturnType<typeof appliedFunction>;
 const appliedFunction = open(
 	{ ...loaded, step: oneOf("attach", "replace", "keep", "none") },
-	{ ...verifiedBy, nanoseconds: count },
+	/** `planned`: the plan's own scope, where that describes many places and this is one of them. */
+	{ ...verifiedBy, nanoseconds: count, planned: text },
 );
 
 const pin = open(
@@ -144,7 +145,7 @@ const failed = open(
 
 /** A function that failed and stays as it is, as the caller allowed; `apply` says whether it runs. */
 export type LeftFunction = ReturnType<typeof leftFunction>;
-const leftFunction = open({ function: text, scope: text, error: failed }, { running: flag });
+const leftFunction = open({ function: text, scope: text, error: failed }, { running: flag, planned: text });
 
 export const checkAnswer = open({
 	ok: oneOf(true),
@@ -165,19 +166,35 @@ const image = open({ id: count, kernelTag: text, xlatedBytes: count, jitedBytes:
 
 /** What comparing the running program with a second copy from the store told of one function. */
 export type ProvedFunction = ReturnType<typeof provedFunction>;
-const provedFunction = open({
-	function: text,
-	scope: text,
-	proof: oneOf("proved", "differs", "unknown"),
-	/** Why not `proved`; null where `error` says it. */
-	reason: orNull(text),
-	running: orNull(image),
-	copy: orNull(image),
-	error: orNull(failed),
-});
+const provedFunction = open(
+	{
+		function: text,
+		scope: text,
+		proof: oneOf("proved", "differs", "unknown"),
+		/** Why not `proved`; null where `error` says it. */
+		reason: orNull(text),
+		running: orNull(image),
+		copy: orNull(image),
+		error: orNull(failed),
+	},
+	{ planned: text },
+);
 
 export const proveAnswer = open({ ok: oneOf(true), functions: listOf(provedFunction) });
 export type ProveAnswer = ReturnType<typeof proveAnswer>;
+
+export const scopesAnswer = open({
+	ok: oneOf(true),
+	scopes: listOf(
+		open({
+			scope: text,
+			instances: listOf(open({ scope: text, netnsInode: count, ifindex: orNull(count) })),
+			problem: orNull(failed),
+		}),
+	),
+});
+/** The places that scopes mean now, each scope by itself. */
+export type ScopesAnswer = ReturnType<typeof scopesAnswer>;
 
 export const watchAnswer = open({
 	ok: oneOf(true),

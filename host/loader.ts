@@ -22,6 +22,8 @@ import {
 	type ProveAnswer,
 	probeAnswer,
 	proveAnswer,
+	type ScopesAnswer,
+	scopesAnswer,
 	type VersionAnswer,
 	versionAnswer,
 	type WatchAnswer,
@@ -53,6 +55,8 @@ export interface Loader {
 	apply(plan: Plan, lockFd: number, mayStay?: readonly MayStay[]): Promise<ApplyAnswer>;
 	/** Loads a second copy of everything in the plan, verified, and compares it with what runs. */
 	prove(plan: Plan): Promise<ProveAnswer>;
+	/** What scopes mean now. */
+	scopes(scopes: readonly string[]): Promise<ScopesAnswer>;
 	/** Hangs counters on running programs and resolves once they count. */
 	watch(functions: readonly MayStay[]): Promise<LoaderWatch>;
 	/** Reads pins and kernel; looks for foreign programs in `namespaces` too. */
@@ -93,6 +97,7 @@ export function spawnLoader(path: string, root: string): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
 		prove: (plan) => ask(proveAnswer, ["prove", "-"], serializePlan(plan)),
+		scopes: (scopes) => ask(scopesAnswer, ["scopes", ...scopes]),
 		watch: (functions) => startWatch(path, ["--root", root, "watch", ...functions.flatMap(pairOf)]),
 		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
 		replay: (fn, scope) => startReplay(path, ["--root", root, "replay", fn, scope]),
@@ -111,6 +116,7 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),
 		prove: (plan) => faults.aroundAsync("loader prove", () => loader.prove(plan)),
+		scopes: (scopes) => faults.aroundAsync("loader scopes", () => loader.scopes(scopes)),
 		watch: (functions) => faults.aroundAsync("loader watch", () => loader.watch(functions)),
 		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),
 		replay: (fn, scope) => faults.around("loader replay", () => loader.replay(fn, scope)),

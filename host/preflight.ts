@@ -2,15 +2,23 @@
 // every vector and finds its hook free. Refuses to attach anything; the store is as before when it is done.
 import type { Bundle } from "#bundle/bundle.ts";
 import type { Config } from "#bundle/config.ts";
-import { demandFreeHook, demandNoForeign, foreignPrograms, storedHooks } from "./conflicts.ts";
+import {
+	demandFreeHook,
+	demandNoForeign,
+	demandNoOverlap,
+	foreignPrograms,
+	placedHooks,
+	storedHooks,
+} from "./conflicts.ts";
 import { gravest, HostError, LoaderError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { CheckAnswer, ProbeAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
+import { goneOf } from "./places.ts";
 import { emptyPlan, keyOf, type PlanFunction } from "./plan.ts";
 import { recover, sweep } from "./recover.ts";
-import { defaultScope, namespaceFile, parseScope } from "./scope.ts";
+import { defaultScope, parseScope } from "./scope.ts";
 import { importBundle } from "./store.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
@@ -122,24 +130,22 @@ async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunctio
 
 /** What an apply would refuse of the entry's place beside what is active, by the same rules. */
 async function hookOf(host: Host, entry: PlanFunction): Promise<Found> {
-	const file = namespaceFile(entry.scope);
-	if (host.namespaces.identity(file) === undefined && entry.scope !== "netns:root") {
-		return { have: "no", reason: "the namespace does not exist" };
+	if ((await goneOf(host, [entry])).has(keyOf(entry))) {
+		const what = entry.scope.startsWith("dev:") ? "device" : "namespace";
+		return { have: "no", reason: `the ${what} does not exist` };
 	}
 	const active = readCurrentPlan(host).functions;
 	const here = active.find((other) => keyOf(other) === keyOf(entry));
 	if (here !== undefined && here.bundle.name !== entry.bundle.name) {
 		return { have: "no", reason: `${here.bundle.name} provides ${entry.function} there` };
 	}
-	const wanted = storedHooks(host, entry);
-	const { found, unseen } = await foreignPrograms(host, [entry]);
+	const others = active.filter((other) => other !== here).map((other) => storedHooks(host, other));
+	const [wanted, ...placed] = await placedHooks(host, [storedHooks(host, entry), ...others]);
+	const { found, unseen } = await foreignPrograms(host, wanted!.places);
 	try {
-		demandFreeHook(
-			host,
-			wanted,
-			active.map((other) => storedHooks(host, other)),
-		);
-		demandNoForeign(wanted, found);
+		demandNoOverlap(entry, active);
+		demandFreeHook(host, wanted!, placed);
+		demandNoForeign(wanted!, found);
 	} catch (error) {
 		if (!(error instanceof HostError)) throw error;
 		return { have: "no", reason: error.message };

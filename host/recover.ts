@@ -17,8 +17,8 @@ import { leftWarnings } from "./left.ts";
 import type { ApplyAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { tryLog } from "./log.ts";
+import { goneOf } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
-import { namespaceFile } from "./scope.ts";
 import { storedDigests } from "./store.ts";
 import { isLiveScratch } from "./trust-state/scratch.ts";
 
@@ -59,7 +59,7 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 		sweep(lock);
 		return { recovered: false, warnings: [wanted] };
 	}
-	const { plan } = runnable(host, wanted, new Set());
+	const { plan } = await runnable(host, wanted, new Set());
 	const applied = await host.loader.apply(plan, lock.fd, plan.functions);
 	sweep(lock);
 	// A kill between the commit and its mark: the change stands, and what its check found is on disk.
@@ -85,7 +85,7 @@ function readOrExplain(host: Host, generation: number): Plan | string {
  */
 export async function reapply(lock: HostLock, required: ReadonlySet<string>): Promise<ApplyAnswer> {
 	const current = currentGeneration(lock.host);
-	const { plan } = runnable(lock.host, readPlan(lock.host, current), required);
+	const { plan } = await runnable(lock.host, readPlan(lock.host, current), required);
 	writeJournal(lock, { from: current, to: current });
 	const others = plan.functions.filter((entry) => !required.has(keyOf(entry)));
 	const answer = await lock.host.loader.apply(plan, lock.fd, others);
@@ -94,13 +94,12 @@ export async function reapply(lock: HostLock, required: ReadonlySet<string>): Pr
 }
 
 /**
- * Leaves out what cannot run because its namespace is gone, unless it is in `required`: a container that ended must
+ * Leaves out what cannot run because its namespace or device is gone, unless it is in `required`: a container that ended must
  * neither block the host's other functions nor the way back. Status reports what is left out as drift.
  */
-export function runnable(host: Host, plan: Plan, required: ReadonlySet<string>): Runnable {
-	const isGone = (entry: PlanFunction) =>
-		entry.scope !== "netns:root" && host.namespaces.identity(namespaceFile(entry.scope)) === undefined;
-	const gone = plan.functions.filter((entry) => !required.has(keyOf(entry)) && isGone(entry));
+export async function runnable(host: Host, plan: Plan, required: ReadonlySet<string>): Promise<Runnable> {
+	const missing = await goneOf(host, plan.functions);
+	const gone = plan.functions.filter((entry) => !required.has(keyOf(entry)) && missing.has(keyOf(entry)));
 	return { plan: { ...plan, functions: plan.functions.filter((entry) => !gone.includes(entry)) }, gone };
 }
 

@@ -4,7 +4,8 @@ import { HostError } from "./errors.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host } from "./host.ts";
 import type { LoaderProcess } from "./loader.ts";
-import { parseScope } from "./scope.ts";
+import { isWide, placesOf } from "./places.ts";
+import { parseScope, type Scope } from "./scope.ts";
 import { count, matching, open, ShapeError } from "./shape.ts";
 
 export interface ReplayPacket {
@@ -36,7 +37,7 @@ const lineShape = open({ retval: count, out: matching(/^([0-9a-f]{2})*$/, "hex")
  * HOST_NOT_INSTALLED, HOST_AMBIGUOUS_SCOPE; LOAD_ codes where the loader refuses a packet or finds no program.
  */
 export async function* replay(host: Host, request: ReplayRequest): AsyncGenerator<ReplayAnswer, void, void> {
-	const scope = scopeOf(host, request.function, request.scope);
+	const scope = await placeOf(host, request.function, scopeOf(host, request.function, request.scope));
 	const child = host.loader.replay(request.function, scope);
 	const aborted = new AbortController();
 	const feeding = feed(child, request.packets, aborted.signal);
@@ -98,7 +99,20 @@ function parseAnswer(line: string): ReplayAnswer {
 	}
 }
 
-function scopeOf(host: Host, fn: string, scope: string | undefined): string {
+/** Of a scope that describes many places the first: they run one program. HOST_NOT_INSTALLED where there is none. */
+async function placeOf(host: Host, fn: string, scope: Scope): Promise<string> {
+	if (!isWide(scope)) return scope;
+	const entries = readCurrentPlan(host).functions.filter((entry) => entry.function === fn);
+	const places = await placesOf(host, entries);
+	const first = places.find(({ planned }) => planned === scope);
+	if (first !== undefined) return first.scope;
+	throw new HostError("HOST_NOT_INSTALLED", `nothing is there now that ${scope} describes`, {
+		hint: "kfn status shows what runs",
+		details: { function: fn, scope },
+	});
+}
+
+function scopeOf(host: Host, fn: string, scope: string | undefined): Scope {
 	if (scope !== undefined) return parseScope(scope);
 	const scopes = readCurrentPlan(host)
 		.functions.filter((entry) => entry.function === fn)

@@ -2,23 +2,29 @@
 import type { Bundle } from "#bundle/bundle.ts";
 import type { HealthReport } from "./health-window.ts";
 import { leftWarnings } from "./left.ts";
-import type { ApplyAnswer, CheckAnswer, LeftFunction } from "./loader-answers.ts";
+import type { AppliedFunction, ApplyAnswer, CheckAnswer, LeftFunction } from "./loader-answers.ts";
+import { isWide, plannedKey } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import type { Recovery } from "./recover.ts";
+import { covers, type Scope } from "./scope.ts";
 
 /** One function of the generation after a change. */
 export interface ChangedFunction {
 	readonly function: string;
 	readonly abi: number;
+	/** One place, or the plan's own scope where that describes many and none is there now. */
 	readonly scope: string;
+	/** The plan's scope. */
+	readonly planned: string;
 	readonly bundle: string;
 	readonly version: string;
 	readonly tag: string;
 	/**
-	 * What was done in the kernel. `none`: proved, and nothing to attach, as its hook is none. `absent`: its namespace is gone, so that it cannot run. `refused`: it is not part of the
-	 * change, does not run, and could not be proved or attached; a warning says why.
+	 * What was done in the kernel. `none`: proved, and nothing to attach, as its hook is none. `absent`: its place is gone, so that
+	 * it cannot run; `unmatched`: nothing is there now that its scope describes. `refused`: it is not part of the change, does not
+	 * run, and could not be proved or attached; a warning says why.
 	 */
-	readonly step: "attach" | "replace" | "keep" | "none" | "absent" | "refused";
+	readonly step: "attach" | "replace" | "keep" | "none" | "absent" | "unmatched" | "refused";
 	/** The version that was active before, null where none was. */
 	readonly from: string | null;
 	/** Who proved it in this change; null where nobody could, and a kept one runs on untouched. */
@@ -83,16 +89,21 @@ export function reportOf(done: Done): ChangeReport {
 		permit: spec.permit ?? null,
 		recovered: spec.recovery.recovered,
 		health: done.watched ?? null,
-		functions: next.functions.map((entry) =>
-			changedFunction(entry, before.get(keyOf(entry))?.bundle.version ?? null, applied, checked),
+		functions: next.functions.flatMap((entry) =>
+			changedFunctions(entry, before.get(keyOf(entry))?.bundle.version ?? null, applied, checked),
 		),
 		detached: (applied?.detached ?? []).map((gone) => {
-			const bundle = before.get(keyOf(gone))?.bundle;
+			const bundle = from.functions.find((entry) => wasOf(entry, gone))?.bundle;
 			return { ...gone, bundle: bundle?.name ?? null, version: bundle?.version ?? null };
 		}),
 		purged: false,
 		warnings,
 	};
+}
+
+function wasOf(entry: PlanFunction, gone: { readonly function: string; readonly scope: string }): boolean {
+	const scope = gone.scope as Scope;
+	return entry.function === gone.function && (entry.scope === scope || covers(entry.scope, scope));
 }
 
 /** The report of a command that had nothing to change; `applied` where it repaired what the kernel runs. */
@@ -110,45 +121,68 @@ export function unchangedReport(
 		permit: null,
 		recovered: recovery.recovered,
 		health: null,
-		functions: current.functions.map((entry) => ({
-			...changedFunction(entry, entry.bundle.version, applied, undefined),
-			...(applied === undefined ? { step: "keep" as const } : {}),
-		})),
+		functions: current.functions.flatMap((entry) =>
+			changedFunctions(entry, entry.bundle.version, applied, undefined).map((changed) => ({
+				...changed,
+				...(applied === undefined ? { step: "keep" as const } : {}),
+			})),
+		),
 		detached: [],
 		purged: false,
 		warnings: [...new Set([...recovery.warnings, ...leftWarnings(applied)])],
 	};
 }
 
-function changedFunction(
+/** One for each of its places; of an entry without any, one that says so. */
+function changedFunctions(
 	entry: PlanFunction,
 	from: string | null,
 	applied: ApplyAnswer | undefined,
 	checked: CheckAnswer | undefined,
+): ChangedFunction[] {
+	const isOfEntry = (told: AppliedFunction | LeftFunction) => plannedKey(told) === keyOf(entry);
+	const done = (applied?.functions ?? []).filter(isOfEntry);
+	const left = (applied?.left ?? []).filter(isOfEntry);
+	const tried = checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const places = [
+		...done.map((told) => changedFunction(entry, told.scope, from, { done: told, left: undefined, tried })),
+		...left.map((told) => changedFunction(entry, told.scope, from, { done: undefined, left: told, tried })),
+	];
+	if (places.length > 0) return places;
+	return [changedFunction(entry, entry.scope, from, { done: undefined, left: undefined, tried })];
+}
+
+interface Told {
+	readonly done: AppliedFunction | undefined;
+	readonly left: LeftFunction | undefined;
+	readonly tried: CheckAnswer["functions"][number] | undefined;
+}
+
+function changedFunction(
+	entry: PlanFunction,
+	scope: string,
+	from: string | null,
+	{ done, left, tried }: Told,
 ): ChangedFunction {
-	const done = applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
-	const left = applied?.left.find((candidate) => keyOf(candidate) === keyOf(entry));
-	const seen = done ?? checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
+	const seen = done ?? tried;
 	return {
 		function: entry.function,
 		abi: entry.abi,
-		scope: entry.scope,
+		scope,
+		planned: entry.scope,
 		bundle: entry.bundle.name,
 		version: entry.bundle.version,
 		tag: entry.tag,
-		step: done?.step ?? stepOfLeft(left),
+		step: done?.step ?? stepOfLeft(left, entry),
 		from,
 		verified: seen?.verified ?? null,
 		variant: seen?.variant ?? null,
-		vectors:
-			checked?.functions.find((candidate) => keyOf(candidate) === keyOf(entry))?.vectors.run ??
-			seen?.vectors.run ??
-			0,
+		vectors: tried?.vectors.run ?? seen?.vectors.run ?? 0,
 		nanoseconds: done?.nanoseconds ?? null,
 	};
 }
 
-function stepOfLeft(left: LeftFunction | undefined): ChangedFunction["step"] {
-	if (left === undefined) return "absent";
+function stepOfLeft(left: LeftFunction | undefined, { scope }: PlanFunction): ChangedFunction["step"] {
+	if (left === undefined) return isWide(scope) ? "unmatched" : "absent";
 	return left.running === true ? "keep" : "refused";
 }

@@ -14,6 +14,7 @@ import type { Host } from "./host.ts";
 import { readJournal } from "./journal.ts";
 import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
 import { setParameters } from "./parameters.ts";
+import { isWide, type PlacedFunction, placesOf, plannedKey } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
 import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
@@ -40,7 +41,10 @@ export interface StatusProgram {
 export interface StatusFunction extends VerifiedBy {
 	readonly function: string;
 	readonly abi: number;
+	/** One place; the plan's own scope where that describes many and none is there now. */
 	readonly scope: string;
+	/** The plan's scope. */
+	readonly planned: string;
 	readonly bundle: string;
 	readonly version: string;
 	readonly tag: string;
@@ -88,14 +92,14 @@ export interface StatusReport {
 /** Looks at generation, store, pins and kernel; throws only where the generation itself cannot be read. */
 export async function status(host: Host): Promise<StatusReport> {
 	const plan = readCurrentPlan(host);
-	const { kernel, unseen } = await look(host, plan);
+	const { kernel, unseen, places } = await look(host, plan);
 	const views: Views = {
-		plan,
+		places,
 		applied: unlessDamaged(() => readApplied(host, plan.generation)),
 		...(await faultsOf(host, plan)),
 		kernel,
-		namespaceInode: (entry) => inodeOf(host, entry),
 		unfinished: unfinishedOf(host),
+		patterns: plan.functions.map(({ scope }) => scope).filter(isWide),
 	};
 	const drift = driftOf(views);
 	return {
@@ -103,7 +107,7 @@ export async function status(host: Host): Promise<StatusReport> {
 		health: healthOf(views, drift),
 		good: goodGeneration(host),
 		mark: markOf(host, plan),
-		functions: plan.functions.map((entry) => statusFunction(host, views, entry)),
+		functions: plan.functions.flatMap((entry) => statusFunctions(host, views, entry)),
 		drift,
 		foreign: views.kernel?.foreign ?? [],
 		unseen,
@@ -121,23 +125,30 @@ function markOf(host: Host, { generation }: Plan): StatusMark | null {
 interface Look {
 	readonly kernel: InspectAnswer | undefined;
 	readonly unseen: StatusReport["unseen"];
+	readonly places: readonly PlacedFunction[];
 }
 
-async function look(host: Host, plan: Plan): Promise<Look> {
-	const present = plan.functions.filter((entry) => inodeOf(host, entry) !== undefined);
-	const files = new Set(present.map((entry) => namespaceFile(entry.scope)));
+async function look(host: Host, { functions }: Plan): Promise<Look> {
 	try {
+		const places = await placesOf(host, functions);
+		const present = places.filter(({ inode }) => inode !== undefined);
+		const files = new Set(present.map((entry) => namespaceFile(entry.scope)));
 		const kernel = await host.loader.inspect([...files]);
-		return { kernel: { ...kernel, foreign: foreignOf(kernel) }, unseen: null };
+		return {
+			kernel: { ...kernel, foreign: foreignOf(kernel) },
+			unseen: null,
+			places: await placesOf(host, functions, kernel.pins),
+		};
 	} catch (error) {
 		if (!(error instanceof LoaderError) && !(error instanceof HostError)) throw error;
 		// Without a bpffs there are no pins: where nothing should run, that is as it should be.
-		if (error.code === "LOAD_BPFFS_NOT_MOUNTED" && plan.functions.length === 0) {
-			return { kernel: { ok: true, pins: [], foreign: [] }, unseen: null };
+		if (error.code === "LOAD_BPFFS_NOT_MOUNTED" && functions.length === 0) {
+			return { kernel: { ok: true, pins: [], foreign: [] }, unseen: null, places: [] };
 		}
 		return {
 			kernel: undefined,
 			unseen: { code: error.code, message: error.message, hint: error.hint ?? null },
+			places: functions.map((entry) => ({ ...entry, planned: entry.scope, inode: undefined, ifindex: null })),
 		};
 	}
 }
@@ -156,13 +167,22 @@ function healthOf(views: Views, drift: readonly Drift[]): StatusReport["health"]
 	return views.kernel === undefined ? "unknown" : "good";
 }
 
-function statusFunction(host: Host, views: Views, entry: PlanFunction): StatusFunction {
+/** One for each place. Of a scope that describes many and matches nothing, one that says so: it is as it should be. */
+function statusFunctions(host: Host, views: Views, entry: PlanFunction): StatusFunction[] {
+	const places = views.places.filter((place) => plannedKey(place) === keyOf(entry));
+	if (places.length > 0) return places.map((place) => statusFunction(host, views, place));
+	const nowhere = { ...entry, planned: entry.scope, inode: undefined, ifindex: null };
+	return [{ ...statusFunction(host, views, nowhere), running: views.kernel === undefined ? null : true }];
+}
+
+function statusFunction(host: Host, views: Views, entry: PlacedFunction): StatusFunction {
 	const applied = views.applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const pin = views.kernel?.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	return {
 		function: entry.function,
 		abi: entry.abi,
 		scope: entry.scope,
+		planned: entry.planned,
 		bundle: entry.bundle.name,
 		version: entry.bundle.version,
 		tag: entry.tag,
@@ -237,9 +257,4 @@ function unfinishedOf(host: Host): string | undefined {
 		if (codeOf(error) !== "HOST_STATE_MALFORMED") throw error;
 		return "its journal is damaged";
 	}
-}
-
-function inodeOf(host: Host, entry: PlanFunction): number | undefined {
-	const identity = host.namespaces.identity(namespaceFile(entry.scope));
-	return identity === undefined ? undefined : Number(identity.split(":")[1]);
 }

@@ -54,7 +54,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 		permit: permit?.id,
 		functions: mergeFunctions(current.functions, replacements(lock.host, others, bundle)),
 		bundles: [bundle],
-		required: requiredOf(lock, current, others, request.scope !== undefined),
+		required: await requiredOf(lock, current, others, request.scope !== undefined),
 		recovery,
 		onStep: request.onStep,
 	});
@@ -115,14 +115,15 @@ function carriedConfig(host: Host, entry: PlanFunction, bundle: Bundle): Config 
 }
 
 /** A scope that was named must take the upgrade; of "everywhere", those whose namespace is there, if any is. */
-function requiredOf(
+async function requiredOf(
 	lock: HostLock,
 	current: Plan,
 	others: readonly PlanFunction[],
 	named: boolean,
-): ReadonlySet<string> {
+): Promise<ReadonlySet<string>> {
 	const keys = others.map(keyOf);
-	const present = new Set(runnable(lock.host, current, new Set()).plan.functions.map(keyOf));
+	const { plan } = await runnable(lock.host, current, new Set());
+	const present = new Set(plan.functions.map(keyOf));
 	const alive = keys.filter((key) => present.has(key));
 	return new Set(named || alive.length === 0 ? keys : alive);
 }

@@ -3,13 +3,15 @@ import { type Bundle, openBundle } from "#bundle/bundle.ts";
 import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
 import { checkConfigPlaces } from "#bundle/config-places.ts";
 import { programDigests } from "#bundle/instructions.ts";
+import type { Hook } from "#bundle/manifest-shape.ts";
 import { parseKernelSignatures } from "#signing/kernel/signature-file.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
+import { HostError } from "./errors.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
-import type { Scope } from "./scope.ts";
+import { hookTakes, type Scope } from "./scope.ts";
 
 /**
  * Opens an archive and verifies its publisher's signatures; BUNDLE_, SIGNATURE_, PUBLISHERS_ and KERNEL_SIGNATURE_ codes come out as they are.
@@ -30,13 +32,32 @@ export async function openVerified(
 	return bundle;
 }
 
-/** The plan's line for a bundle in a scope; BUNDLE_CONFIG_ codes for parameters that the function does not take. */
+/** HOST_SCOPE_UNSUPPORTED where the function's programs are not attached to scopes of this kind. */
+function demandKind({ function: { name }, variants }: Bundle["manifest"], scope: Scope): void {
+	const hooks = variants.flatMap(({ programs }) => programs.map(({ hook }) => hook));
+	const hook = hooks.find((candidate) => !hookTakes(candidate, scope));
+	if (hook === undefined) return;
+	throw new HostError("HOST_SCOPE_UNSUPPORTED", `${name} is not attached to ${scope}: its hook is ${hook}`, {
+		hint: WHERE[hook],
+		details: { scope, hook },
+	});
+}
+
+const WHERE: Readonly<Record<Hook, string>> = {
+	netns: "name a network namespace: netns:root, netns:/run/netns/NAME or netns:/run/netns/PREFIX*",
+	"tc-egress":
+		"name a device: dev:NAME, dev:driver=NAME or dev:bus=NAME, with @/run/netns/NAME in a namespace",
+	none: "it is attached nowhere: leave out --scope, or say --scope none",
+};
+
+/** The plan's line for a bundle in a scope; HOST_SCOPE_UNSUPPORTED, and BUNDLE_CONFIG_ codes for parameters that the function does not take. */
 export function planFunctionOf(
 	bundle: Pick<Bundle, "manifest" | "manifestDigest" | "sha256" | "files">,
 	scope: Scope,
 	given: Config = {},
 ): PlanFunction {
 	const { manifest, manifestDigest, sha256 } = bundle;
+	demandKind(manifest, scope);
 	const config = effectiveConfig(manifest.config, given);
 	checkConfigPlaces(bundle, config);
 	return {

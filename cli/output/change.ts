@@ -11,7 +11,8 @@ const STEPS: Readonly<Record<ChangedFunction["step"], string>> = {
 	replace: "swapped",
 	keep: "kept",
 	none: "proved, and not attached: the kernel has no hook for it, and its own code goes on",
-	absent: "not attached: its namespace is gone",
+	absent: "not attached: its place is gone",
+	unmatched: "nothing is there now that it describes",
 	refused: "not loaded",
 };
 

@@ -119,9 +119,9 @@ export function fakeNamespaces(kernel: FakeKernel): Namespaces {
 			const inode = kernel.read().namespaces[path];
 			return inode === undefined ? undefined : `1:${inode}`;
 		},
-		named: () =>
+		named: (folder = "/run/netns") =>
 			Object.keys(kernel.read().namespaces)
-				.filter((path) => path.startsWith("/run/netns/"))
+				.filter((path) => path.startsWith(`${folder}/`))
 				.sort(),
 	};
 }

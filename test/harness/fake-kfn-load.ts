@@ -19,10 +19,12 @@ import type {
 	ProveAnswer,
 	WatchAnswer,
 } from "#host/loader-answers.ts";
+import { plannedKey } from "#host/places.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
 import { parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { FakeKernel, type FakeKernelState, type FakePin } from "./fake-kernel.ts";
+import { expanded, type FakeFunction, instancesOf, scopeAnswer } from "./fake-scopes.ts";
 
 export { FakeKernel, type FakeKernelState, fakeNamespaces } from "./fake-kernel.ts";
 
@@ -55,6 +57,7 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 		},
 		apply: (plan, _lockFd, mayStay) => apply(kernel, plan, mayStay),
 		prove: (plan) => prove(kernel, plan),
+		scopes: async (scopes) => ({ ok: true, scopes: scopes.map((scope) => scopeAnswer(kernel, scope)) }),
 		watch: async (functions) => watch(kernel, functions),
 		inspect: async (namespaces) => inspect(kernel, namespaces),
 		replay: (fn, scope) => replay(kernel, fn, scope),
@@ -70,7 +73,7 @@ async function lock(fd: number): Promise<void> {
 }
 
 interface Loaded {
-	readonly entry: PlanFunction;
+	readonly entry: FakeFunction;
 	readonly answer: CheckAnswer["functions"][number];
 }
 
@@ -99,17 +102,21 @@ async function loadAll(
 
 /** The failure of one function that the caller allows to stay as it is; any other is thrown. */
 function excused(entry: PlanFunction, mayStay: readonly MayStay[], error: unknown): LoaderError {
-	const allowed = mayStay.some((candidate) => keyOf(candidate) === keyOf(entry));
+	const allowed = mayStay.some((candidate) => keyOf(candidate) === plannedKey(entry));
 	if (!allowed || !(error instanceof LoaderError) || error.code === "LOAD_NO_PRIVILEGE") throw error;
 	return error;
 }
 
-function leftAnswer({ function: name, scope }: PlanFunction, error: LoaderError) {
+function leftAnswer(entry: FakeFunction, error: LoaderError) {
 	const { code, message } = error;
-	return { function: name, scope, error: { code, message } };
+	return { function: entry.function, scope: entry.scope, ...plannedOf(entry), error: { code, message } };
 }
 
-async function load(root: string, entry: PlanFunction): Promise<CheckAnswer["functions"][number]> {
+function plannedOf({ planned }: { readonly planned?: string }): { readonly planned?: string } {
+	return planned === undefined ? {} : { planned };
+}
+
+async function load(root: string, entry: FakeFunction): Promise<CheckAnswer["functions"][number]> {
 	const folder = layoutOf(root).storeEntry(entry.bundle.sha256);
 	const { manifest, manifestBytes, signatureBytes, vectors } = readBundle(folder);
 	if (sha256(manifestBytes) !== entry.bundle.manifestSha256) {
@@ -122,6 +129,7 @@ async function load(root: string, entry: PlanFunction): Promise<CheckAnswer["fun
 		function: manifest.function.name,
 		abi: manifest.function.abi,
 		scope: entry.scope,
+		...plannedOf(entry),
 		bundle: { name: manifest.name, version: manifest.version, sha256: entry.bundle.sha256 },
 		tag: manifest.tag.value,
 		variant: variant.name,
@@ -165,7 +173,12 @@ async function verifySignatures(
 	}
 }
 
-async function apply(kernel: FakeKernel, plan: Plan, mayStay: readonly MayStay[] = []): Promise<ApplyAnswer> {
+async function apply(
+	kernel: FakeKernel,
+	asked: Plan,
+	mayStay: readonly MayStay[] = [],
+): Promise<ApplyAnswer> {
+	const plan = { ...asked, functions: expanded(kernel, asked) };
 	const { loaded, left } = await loadAll(kernel, plan, mayStay);
 	const state = kernel.read();
 	if (!state.bpffs && plan.functions.length > 0) {
@@ -227,8 +240,9 @@ function attach(
 	return { step: alive ? "replace" : "attach" };
 }
 
-async function prove(kernel: FakeKernel, plan: Plan): Promise<ProveAnswer> {
-	const { loaded, left } = await loadAll(kernel, plan, plan.functions);
+async function prove(kernel: FakeKernel, asked: Plan): Promise<ProveAnswer> {
+	const plan = { ...asked, functions: expanded(kernel, asked) };
+	const { loaded, left } = await loadAll(kernel, plan, asked.functions);
 	const state = kernel.read();
 	const image = (kernelTag: string, id: number) => ({
 		id,
@@ -245,7 +259,7 @@ async function prove(kernel: FakeKernel, plan: Plan): Promise<ProveAnswer> {
 		const wanted = answer.programs[0]?.kernelTag ?? "";
 		const same = wanted === pin.program.kernelTag;
 		return {
-			...{ function: entry.function, scope: entry.scope, error: null },
+			...{ function: entry.function, scope: entry.scope, ...plannedOf(entry), error: null },
 			proof: same ? ("proved" as const) : ("differs" as const),
 			reason: same ? null : "its kernel tag is another one",
 			running: image(pin.program.kernelTag, pin.program.id),
@@ -259,7 +273,12 @@ function unproved(entry: PlanFunction, error: LoaderError): ProveAnswer["functio
 	return { ...leftAnswer(entry, error), proof: "unknown", reason: null, running: null, copy: null };
 }
 
-function watch(kernel: FakeKernel, functions: readonly MayStay[]): LoaderWatch {
+function watch(kernel: FakeKernel, asked: readonly MayStay[]): LoaderWatch {
+	const functions = asked.flatMap((entry) =>
+		entry.scope.endsWith("*")
+			? instancesOf(kernel, entry.scope).map(({ scope }) => ({ function: entry.function, scope }))
+			: [entry],
+	);
 	const watched = functions.map((entry) => {
 		const pin = kernel.read().pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 		if (pin === undefined || pin.namespace === null) {
@@ -385,6 +404,7 @@ async function answerOf(loader: Loader, command: string, args: readonly string[]
 	if (command === "kernel-keys") return loader.kernelKeys();
 	if (command === "lockdown") return loader.lockdown("status");
 	if (command === "inspect") return loader.inspect(args.filter((arg) => arg !== "--netns"));
+	if (command === "scopes") return loader.scopes(args);
 	if (command === "watch") return watchUntilStdinEnds(loader, args);
 	const plan = parsePlan(readFileSync(0));
 	// PLAN [--leave FUNCTION SCOPE]…
