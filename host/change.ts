@@ -294,6 +294,7 @@ async function look({ lock, effective }: Running): Promise<InspectAnswer> {
 function compareWithKernel(running: Running, seen: InspectAnswer): void {
 	const pins = new Map(seen.pins.map((pin) => [keyOf(pin), pin]));
 	for (const applied of running.applied?.functions ?? []) {
+		if (applied.step === "none") continue;
 		const pin = pins.get(keyOf(applied));
 		const tags = pin?.programs.map((program) => program.kernelTag).join();
 		const wanted = applied.programs.map((program) => program.kernelTag).join();

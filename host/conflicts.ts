@@ -105,7 +105,9 @@ export async function foreignPrograms(
 	host: Host,
 	places: readonly PlacedFunction[],
 ): Promise<{ readonly found: readonly ForeignProgram[]; readonly unseen: string | undefined }> {
-	const files = [...new Set(places.map(({ scope }) => namespaceFile(scope)))];
+	// At a device many programs run one after the other: those of others are no conflict.
+	const hooked = places.filter(({ scope }) => scopeParts(scope).kind === "netns");
+	const files = [...new Set(hooked.map(({ scope }) => namespaceFile(scope)))];
 	if (files.length === 0) return { found: [], unseen: undefined };
 	try {
 		return { found: (await host.loader.inspect(files)).foreign, unseen: undefined };

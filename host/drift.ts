@@ -67,6 +67,7 @@ function hasEnded({ patterns }: Views, pin: Pin): boolean {
 
 /** Says whether the kernel runs what the generation says for this function; null where nobody could look. */
 export function isRunning(views: Views, entry: PlacedFunction): boolean | null {
+	if (entry.scope === "none") return false;
 	return views.kernel === undefined ? null : kernelDrift(views, entry).length === 0;
 }
 
@@ -96,7 +97,7 @@ function storeDrift({ storeFaults, trustFaults }: Views, entry: PlacedFunction):
 }
 
 function kernelDrift(views: Views, entry: PlacedFunction): Drift[] {
-	if (views.kernel === undefined) return [];
+	if (views.kernel === undefined || entry.scope === "none") return [];
 	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const { inode } = entry;
 	// Pid 1's namespace is always there, but not everyone may look at it.
@@ -138,7 +139,7 @@ function foreignDrift({ scope, hook, programId, name, owner }: ForeignProgram): 
 		kind: "foreign-program",
 		function: null,
 		scope,
-		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's holds the hook ${hook} in ${scope}: ${ownerText(owner)}`,
+		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's ${hook === "tc-egress" ? "runs before kfn's at" : "holds"} the hook ${hook} in ${scope}: ${ownerText(owner)}`,
 		hint: "kfn never replaces it: whoever attached it must detach it",
 	};
 }

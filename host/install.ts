@@ -4,6 +4,7 @@ import type { Config } from "#bundle/config.ts";
 import { change } from "./change.ts";
 import { demandNoOverlap } from "./conflicts.ts";
 import { HostError } from "./errors.ts";
+import { functionScope } from "./function-scope.ts";
 import { readCurrentPlan } from "./generations.ts";
 import { demandNotHeld } from "./holds.ts";
 import type { OnStep } from "./host.ts";
@@ -13,7 +14,6 @@ import { keyOf, mergeFunctions, type Plan, type PlanFunction, sameFunctions } fr
 import { type Recovery, recover } from "./recover.ts";
 import { repair } from "./repair.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
-import { defaultScope, parseScope } from "./scope.ts";
 import { importBundle } from "./store.ts";
 import { floored } from "./trust-state/floors.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
@@ -46,7 +46,7 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const { host } = lock;
 	const recovery = await recover(lock, request.onStep);
 	const bundle = await openVerified(host, request.bundle, request.onStep);
-	const scope = request.scope === undefined ? defaultScope(host.namespaces) : parseScope(request.scope);
+	const scope = functionScope(bundle.manifest, request.scope, host.namespaces);
 	const current = readCurrentPlan(host);
 	const before = request.reset === true ? undefined : activeConfig(current, bundle, scope);
 	const wanted = planFunctionOf(bundle, scope, { ...before, ...request.config });

@@ -11,6 +11,7 @@ import {
 	storedHooks,
 } from "./conflicts.ts";
 import { gravest, HostError, LoaderError } from "./errors.ts";
+import { functionScope } from "./function-scope.ts";
 import { readCurrentPlan } from "./generations.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { CheckAnswer, ProbeAnswer } from "./loader-answers.ts";
@@ -18,7 +19,7 @@ import type { HostLock } from "./lock.ts";
 import { goneOf } from "./places.ts";
 import { emptyPlan, keyOf, type PlanFunction } from "./plan.ts";
 import { recover, sweep } from "./recover.ts";
-import { defaultScope, parseScope } from "./scope.ts";
+import { parseScope } from "./scope.ts";
 import { importBundle } from "./store.ts";
 import { openVerified, planFunctionOf } from "./verified-bundle.ts";
 
@@ -99,11 +100,7 @@ function planned(host: Host, scope: string | undefined): readonly PlanFunction[]
 }
 
 function entryOf(host: Host, bundle: Bundle, { scope, config }: PreflightRequest): PlanFunction {
-	return planFunctionOf(
-		bundle,
-		scope === undefined ? defaultScope(host.namespaces) : parseScope(scope),
-		config,
-	);
+	return planFunctionOf(bundle, functionScope(bundle.manifest, scope, host.namespaces), config);
 }
 
 async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunction, number]> {
@@ -130,6 +127,7 @@ async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunctio
 
 /** What an apply would refuse of the entry's place beside what is active, by the same rules. */
 async function hookOf(host: Host, entry: PlanFunction): Promise<Found> {
+	if (entry.scope === "none") return { have: "yes", reason: "it needs none: it runs only as a test" };
 	if ((await goneOf(host, [entry])).has(keyOf(entry))) {
 		const what = entry.scope.startsWith("dev:") ? "device" : "namespace";
 		return { have: "no", reason: `the ${what} does not exist` };

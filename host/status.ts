@@ -17,7 +17,7 @@ import { setParameters } from "./parameters.ts";
 import { isWide, type PlacedFunction, placesOf, plannedKey } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
-import { namespaceFile, ROOT_NAMESPACE } from "./scope.ts";
+import { namespaceFile, ROOT_NAMESPACE, scopeParts } from "./scope.ts";
 import { unlessDamaged } from "./state-file.ts";
 import { hasKernelSignatures, openStored } from "./store.ts";
 import { type TrustStatus, trustStatus } from "./trust-state/report.ts";
@@ -131,7 +131,9 @@ interface Look {
 async function look(host: Host, { functions }: Plan): Promise<Look> {
 	try {
 		const places = await placesOf(host, functions);
-		const present = places.filter(({ inode }) => inode !== undefined);
+		const present = places.filter(
+			({ inode, scope }) => inode !== undefined && scopeParts(scope).kind === "netns",
+		);
 		const files = new Set(present.map((entry) => namespaceFile(entry.scope)));
 		const kernel = await host.loader.inspect([...files]);
 		return {

@@ -14,7 +14,7 @@ export async function status(context: Context): Promise<Output> {
 		`${f.function}/${f.abi}`,
 		f.scope,
 		`${f.bundle} ${f.version}`,
-		f.running === null ? "unknown" : f.running ? "running" : "NOT RUNNING",
+		runningText(f),
 		`verified: ${f.verified}`,
 		f.tag,
 		// Where nobody knows the defaults, every value is worth showing.
@@ -33,6 +33,11 @@ export async function status(context: Context): Promise<Output> {
 		json: document,
 		text: [head, ...table, ...unchecked, ...unseen, ...drift, trustText(document.trust)].join("\n"),
 	};
+}
+
+function runningText({ scope, running }: StatusReport["functions"][number]): string {
+	if (scope === "none") return "not attached: the kernel has no hook for it";
+	return running === null ? "unknown" : running ? "running" : "NOT RUNNING";
 }
 
 /** Only what asks for attention: a generation that is marked bad, or that a boot would not fall back to. */
