@@ -36,11 +36,12 @@ export async function countAnswers(
 	options: { meanwhile?: () => Promise<void>; signal?: AbortSignal } = {},
 ): Promise<readonly Counters[]> {
 	const { meanwhile = async () => undefined, signal } = options;
-	if (functions.length === 0 || seconds === 0) {
+	const running = functions.filter(({ scope }) => scope !== "none");
+	if (running.length === 0 || seconds === 0) {
 		await meanwhile();
 		return [];
 	}
-	const watch = await host.loader.watch(functions);
+	const watch = await host.loader.watch(running);
 	try {
 		await Promise.all([
 			delay(seconds * 1000, undefined, signal === undefined ? {} : { signal }),

@@ -58,5 +58,7 @@ export async function verifyRunning(host: Host, request: RunningRequest = {}): P
 
 function isWanted(entry: PlanFunction, { name, scope }: RunningRequest): boolean {
 	if (scope !== undefined && entry.scope !== parseScope(scope)) return false;
+	// What has no hook runs nowhere; only who asks for it is told that it cannot be proved.
+	if (entry.scope === "none" && name === undefined && scope === undefined) return false;
 	return name === undefined || entry.function === name || entry.bundle.name === name;
 }

@@ -144,6 +144,9 @@ test("without a hook: proved, listed, and said to be attached nowhere", async (c
 	// It does not stand in the way of others, and stays with them.
 	const both = await ok(world, "install", "flow-dissector", "--scope", world.scope);
 	expect(both.functions.map(({ step }: { step: string }) => step).sort()).toEqual(["attach", "none"]);
+	await ok(world, "verify", "--running");
+	const unproved = await world.kfn("verify", "--running", "merge", "--json");
+	expect(JSON.parse(unproved.stdout).error.code).toBe("HOST_RUNNING_UNPROVED");
 	await ok(world, "remove", "merge");
 	await ok(world, "remove", "flow-dissector");
 	expect(await ok(world, "status")).toMatchObject({ health: "good", functions: [] });

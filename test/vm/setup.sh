@@ -73,6 +73,11 @@ fetch_kernel() {
 	# /boot/vmlinuz-RELEASE up to 6.x, /usr/lib/modules/RELEASE/vmlinuz from 7.x on.
 	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work" --wildcards '*/vmlinuz*' --transform 's|.*/.*|vmlinuz|' ||
 		{ printf '%s: holds no kernel\n' "$package"; return 1; }
+	# What a kernel without tcx needs of modules, for the hook of a device: kfn loads none itself.
+	mkdir "$work/modules" || return 1
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/modules" --wildcards '*/sch_ingress.ko*' '*/cls_bpf.ko*' \
+		--transform 's|.*/||' 2>/dev/null || true
+	find "$work/modules" -name '*.xz' -exec xz -d {} + || return 1
 	# `|| return` after each step: within a condition, `set -e` does not stop the function.
 	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
 }
@@ -97,7 +102,7 @@ mkdir -p "$cache/kernels"
 trap 'rm -rf "$cache/apt" "$cache"/kernels/.new-*' EXIT
 for line in "${kernels[@]}"; do
 	read -r series need pattern <<<"$line"
-	[ -e "$cache/kernels/$series/vmlinuz" ] && continue
+	[ -e "$cache/kernels/$series/modules" ] && continue
 	if ! why=$(fetch_kernel "$series" "$pattern"); then
 		[ "$need" = optional ] || die "kernel $series: $why"
 		say "kernel $series is left out: $why"
