@@ -1,5 +1,5 @@
 // Makes the initramfs of the test VM: busybox, the loader, the hash oracle, and a KFN root with signed bundles and plans. Refuses to attach anything on the building machine: files only.
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { openBundle } from "#bundle/bundle.ts";
 import { type Config, configDigest, effectiveConfig } from "#bundle/config.ts";
@@ -9,11 +9,13 @@ import { parseScope } from "#host/scope.ts";
 import { buildHashOracle } from "../dissector/build.ts";
 import { readVectors } from "../dissector/vectors.ts";
 import { run } from "../harness/command.ts";
+import { layCountingPackage } from "../harness/counting-package.ts";
 import { layDissectorVersions } from "../harness/dissector-bundles.ts";
 import { requireTools } from "../harness/feature.ts";
 import { PPPOE_INPUT } from "./pppoe.ts";
 
 const TOP = join(import.meta.dirname, "../..");
+const KERNELS = join(TOP, "build/vm/kernels");
 const KFN = join(TOP, "node_modules/.bin/kfn");
 
 /** The versions that the VM goes through: `before` is replaced by `after`. */
@@ -39,12 +41,13 @@ const EVERYTHING: Config = {
  * Builds the image below `folder`.
  *
  * Plans in `/plans`: `before`, `after`, `empty`; `patched` and `everything`, which are `after` with parameters; and
- * `tampered`, whose object differs by one bit from the signed one; `signed`, which is `after` with a signature for the kernel. Packets for the hash oracle and for replay in `/frames`.
+ * `tc-one` and `tc-two` for the loopback device; `tampered`, whose object differs by one bit from the signed one; `signed`, which is `after` with a signature for the kernel. Packets for the hash oracle and for replay in `/frames`.
  */
 export async function buildImage(folder: string): Promise<Image> {
 	requireTools("busybox", "cpio", "zstd");
 	const tree = join(folder, "tree");
 	const archives = await buildBundles(folder, tree);
+	const devices = await buildDeviceBundles(folder, tree);
 	const before = await storeBundle(tree, archives.before);
 	const after = await storeBundle(tree, archives.after);
 	const tampered = await storeBundle(tree, archives.after, { change: flipObjectBit });
@@ -55,6 +58,8 @@ export async function buildImage(folder: string): Promise<Image> {
 		everything: [await storeBundle(tree, archives.after, { config: EVERYTHING })],
 		tampered: [tampered],
 		signed: [await storeBundle(tree, archives.signed)],
+		"tc-one": [await storeBundle(tree, devices.one, { scope: "dev:lo" })],
+		"tc-two": [await storeBundle(tree, devices.two, { scope: "dev:lo" })],
 		empty: [],
 	};
 	for (const [index, [name, functions]] of Object.entries(plans).entries()) {
@@ -63,6 +68,7 @@ export async function buildImage(folder: string): Promise<Image> {
 		place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
 	}
 	placeBase(tree, "init.sh");
+	placeModules(tree);
 	place(tree, "frames/flows", PPPOE_INPUT.flows);
 	place(tree, "frames/questions", PPPOE_INPUT.questions);
 	buildHashOracle(join(tree, "hash_oracle.bpf.o"));
@@ -82,6 +88,12 @@ export function placeBase(tree: string, init: string): void {
 	place(tree, "init", readFileSync(join(import.meta.dirname, init)), 0o755);
 }
 
+/** What a kernel before 6.6 needs for the hook of a device; a kernel takes those of its own version only. */
+function placeModules(tree: string): void {
+	for (const file of globSync("*/modules/*.ko", { cwd: KERNELS }))
+		place(tree, join("modules", file.replace("/modules/", "/")), readFileSync(join(KERNELS, file)));
+}
+
 /** Makes the initramfs of a folder. */
 export async function packTree(tree: string, initrd: string): Promise<void> {
 	// zstd, because a VM without KVM expands it in a third of gzip's time.
@@ -97,14 +109,32 @@ async function buildFlowHash(output: string): Promise<void> {
 	await run("gcc", [...flags, source, "-o", output, ...stdout.trim().split(/\s+/)]);
 }
 
+function kfnIn(folder: string, tree: string): (...args: string[]) => Promise<unknown> {
+	const env = { ...process.env, KFN_ROOT: tree, KFN_PASSPHRASE: "of a key that lives for one test" };
+	return (...args) => run(KFN, args, { cwd: folder, env });
+}
+
+/** Two versions of a program for a device's egress, by the same publisher. */
+async function buildDeviceBundles(folder: string, tree: string): Promise<{ one: string; two: string }> {
+	const kfn = kfnIn(folder, tree);
+	for (const [version, step] of [
+		["1.0.0", 1],
+		["2.0.0", 2],
+	] as const) {
+		const spec = { name: "pass", version, section: "tc/egress", step } as const;
+		await kfn("build", layCountingPackage(folder, spec), "--key", "publisher.key");
+	}
+	await kfn("trust", "add", "pass", "--key", "publisher.key.pub");
+	return { one: join(folder, "pass-1.0.0.kfn"), two: join(folder, "pass-2.0.0.kfn") };
+}
+
 /** Builds and signs both versions with the real command line, and lets the image's root trust their key. */
 export async function buildBundles(
 	folder: string,
 	tree: string,
 ): Promise<{ before: string; after: string; signed: string }> {
 	const versions = await layDissectorVersions(folder);
-	const env = { ...process.env, KFN_ROOT: tree, KFN_PASSPHRASE: "of a key that lives for one test" };
-	const kfn = (...args: string[]) => run(KFN, args, { cwd: folder, env });
+	const kfn = kfnIn(folder, tree);
 	await kfn("key", "generate", "--out", "publisher.key");
 	await kfn("build", versions.before, "--key", "publisher.key");
 	await kfn("build", versions.after, "--key", "publisher.key");
@@ -119,11 +149,11 @@ export async function buildBundles(
 	};
 }
 
-/** Lays a bundle out in the image's store, and plans it for the VM's root namespace with its defaults or the given values. */
+/** Lays a bundle out in the image's store, and plans it for the VM's root namespace, or another scope, with its defaults or the given values. */
 export async function storeBundle(
 	tree: string,
 	archive: string,
-	options: { change?: (path: string, bytes: Uint8Array) => Uint8Array; config?: Config } = {},
+	options: { change?: (path: string, bytes: Uint8Array) => Uint8Array; config?: Config; scope?: string } = {},
 ) {
 	const { change } = options;
 	const bundle = await openBundle(readFileSync(archive));
@@ -142,7 +172,7 @@ export async function storeBundle(
 	const planned: PlanFunction = {
 		function: manifest.function.name,
 		abi: manifest.function.abi,
-		scope: parseScope("netns:root"),
+		scope: parseScope(options.scope ?? "netns:root"),
 		bundle: {
 			name: manifest.name,
 			version: manifest.version,

@@ -32,6 +32,26 @@ watched_replay() {
 	report watched tail -n 1 /watched
 }
 
+# Those of other kernels are refused by their version.
+insert_modules() {
+	for module in sch_ingress cls_bpf; do
+		for file in /modules/*/$module.ko; do insmod "$file" 2>/dev/null && break; done
+	done
+	true
+}
+
+# What leaves by the loopback device while the counter hangs on the program there.
+watched_device() {
+	mkfifo /until-device
+	kfn-load watch pass dev:lo </until-device >/watched-device &
+	exec 4>/until-device
+	until [ -s /watched-device ]; do usleep 10000; done
+	report tc-ping ping -c 5 -A -q 127.0.0.1
+	exec 4>&-
+	wait
+	report tc-watched tail -n 1 /watched-device
+}
+
 # The firmware leaves escape codes on the first line.
 echo
 report kernel uname -r
@@ -60,5 +80,15 @@ report replay-patched kfn-load replay flow-dissector netns:root </frames/questio
 report detach kfn-load apply /plans/empty.json
 report inspect-detached kfn-load inspect
 report hash-detached flow_hash /hash_oracle.bpf.o </frames/flows
+insert_modules
+report tc-attach kfn-load apply /plans/tc-one.json
+watched_device
+report tc-inspect kfn-load inspect
+report tc-prove kfn-load prove /plans/tc-one.json
+report tc-prove-other kfn-load prove /plans/tc-two.json
+report tc-replace kfn-load apply /plans/tc-two.json
+report tc-keep kfn-load apply /plans/tc-two.json
+report tc-detach kfn-load apply /plans/empty.json
+report tc-gone kfn-load inspect
 report done true
 reboot -f

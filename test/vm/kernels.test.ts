@@ -141,6 +141,30 @@ describe.each(["6.1", "6.1.170", "6.12", "7"])("on Linux %s", (series) => {
 		]);
 	});
 
+	it("a program with maps and a subprogram runs at a device, by tcx or clsact, is counted, proved, swapped and taken off", async (context) => {
+		skipUnless(context, haveKernel(series));
+		const [booted, answer] = await bootSeries(series);
+		const hasTcx = !series.startsWith("6.1.") && series !== "6.1";
+		expect(answer("probe").features["link:tcx"].have).toBe(hasTcx ? "yes" : "no");
+		expect(answer("tc-attach").functions).toMatchObject([{ step: "attach", scope: "dev:lo" }]);
+		expect(booted.reports.get("tc-ping")?.text).toContain(" 0% packet loss");
+		const [watched] = answer("tc-watched").functions;
+		expect(watched).toMatchObject({ reason: null, verdicts: { ok: 0, drop: 0, other: 0 } });
+		// Five requests and five answers leave by it.
+		expect(watched.verdicts.continue).toBeGreaterThanOrEqual(10);
+		const [pin] = answer("tc-inspect").pins;
+		expect(pin).toMatchObject({
+			scope: "dev:lo",
+			link: { type: hasTcx ? "tcx" : "clsact", ifindex: 1, alive: true },
+		});
+		expect(answer("tc-prove").functions).toMatchObject([{ proof: "proved", running: { maps: 1 } }]);
+		expect(answer("tc-prove-other").functions).toMatchObject([{ proof: "differs" }]);
+		expect(answer("tc-replace").functions).toMatchObject([{ step: "replace", bundle: { version: "2.0.0" } }]);
+		expect(answer("tc-keep").functions).toMatchObject([{ step: "keep" }]);
+		expect(answer("tc-detach").detached).toEqual([{ function: "pass", scope: "dev:lo" }]);
+		expect(answer("tc-gone").pins).toEqual([]);
+	});
+
 	it("the flow dissector passes every vector, at the effort in flow-dissector-kernels.md", async (context) => {
 		skipUnless(context, haveKernel(series));
 		const [booted, answer] = await bootSeries(series);
