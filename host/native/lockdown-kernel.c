@@ -79,6 +79,20 @@ int lockdown_open(struct lockdown *out)
 	return 0;
 }
 
+/* The kernel lets go of an unlinked pin a moment later, and so of what it attached: until then the mode says off, which is 0. */
+static void mode_clear(void)
+{
+	unsigned char nothing_set[256] = { 0 };
+	char path[PATH_MAX];
+	__u32 zero = 0;
+	int fd __close = -1;
+
+	leaf_path(leaves[LOCKDOWN_SETTINGS], path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		bpf_map_update_elem(fd, &zero, nothing_set, BPF_ANY);
+}
+
 /* The link first: what remains after a kill at any point refuses nothing. */
 int lockdown_remove(void)
 {
@@ -87,6 +101,7 @@ int lockdown_remove(void)
 
 	if (!is_there(""))
 		return 0;
+	mode_clear();
 	for (i = LOCKDOWN_PINS - 1; i >= 0; i--) {
 		leaf_path(leaves[i], path);
 		if (unlink(path) && errno != ENOENT)

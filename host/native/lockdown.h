@@ -16,7 +16,7 @@ struct lockdown_file {
 	__u32 device, generation;
 };
 
-struct lockdown_settings {
+struct lockdown_settings {			/* all zero in every version: off */
 	__u32 mode, version;
 	__u64 since;				/* CLOCK_MONOTONIC, ns: when it was enabled */
 };

@@ -37,7 +37,13 @@ export interface Boot {
 }
 
 /** Boots and waits until the VM ends; throws, with the console, where the report `done` did not come. */
-export async function boot(series: string, initrd: string, timeoutMs: number, append = ""): Promise<Boot> {
+export async function boot(
+	series: string,
+	initrd: string,
+	timeoutMs: number,
+	append = "",
+	kernel = kernelPath(series),
+): Promise<Boot> {
 	requireTools("qemu-system-x86_64");
 	const folder = mkdtempSync(join(tmpdir(), `kfn-boot-${process.pid}-`));
 	const undo = registerUndo(`boot ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
@@ -51,7 +57,7 @@ export async function boot(series: string, initrd: string, timeoutMs: number, ap
 			[
 				...["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-no-reboot", "-net", "none"],
 				...["-display", "none", "-monitor", "none", "-serial", `file:${console}`],
-				...["-kernel", kernelPath(series), "-initrd", initrd],
+				...["-kernel", kernel, "-initrd", initrd],
 				// no_timer_check: on a busy machine the emulated timer is late, and the kernel would call it broken and panic.
 				...["-append", `console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check ${append}`],
 			],
@@ -86,6 +92,6 @@ export function parseReports(console: string): Map<string, Report> {
 	return reports;
 }
 
-function kernelPath(series: string): string {
+export function kernelPath(series: string): string {
 	return join(KERNELS, series, "vmlinuz");
 }

@@ -4,9 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type PlanFunction, serializePlan } from "#host/plan.ts";
 import { parseKernelCertificate } from "#signing/kernel/certificate.ts";
-import { generateKernelKey, openKernelKey } from "#signing/kernel/secret-key.ts";
 import { run } from "../harness/command.ts";
 import { requireTools } from "../harness/feature.ts";
+import type { SigningKey } from "./build-key.ts";
 import { buildBundles, packTree, place, placeBase, storeBundle } from "./image.ts";
 import { placeCommandLine } from "./kernel-signed-image.ts";
 
@@ -16,8 +16,8 @@ export interface LockdownImages {
 	readonly withCommandLine: string;
 }
 
-/** Builds both below `folder`. In `/`: plans `before`, `after`, `signed`; and what foreign_load needs to load with a signature. */
-export async function buildLockdownImages(folder: string): Promise<LockdownImages> {
+/** Builds both below `folder`. In `/`: plans `before`, `after`, `signed`; and what foreign_load needs to load with a signature by `key`. */
+export async function buildLockdownImages(folder: string, key: SigningKey): Promise<LockdownImages> {
 	requireTools("busybox", "cpio", "gcc", "openssl", "zstd");
 	const tree = join(folder, "tree");
 	mkdirSync(tree, { recursive: true });
@@ -27,7 +27,7 @@ export async function buildLockdownImages(folder: string): Promise<LockdownImage
 	const certificate = readFileSync(join(folder, "kernel.key.der"));
 	const { keyid } = parseKernelCertificate(certificate);
 	place(tree, `etc/kfn/trust/kernel-keys/${keyid}.der`, certificate);
-	await buildForeign(folder, tree);
+	await buildForeign(folder, tree, key);
 	placeBase(tree, "lockdown-init.sh");
 	const images = { initrd: join(folder, "initrd.zst"), withCommandLine: join(folder, "node.zst") };
 	await packTree(tree, images.initrd);
@@ -42,20 +42,24 @@ function layPlan(tree: string, name: string, entry: PlanFunction): void {
 	place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
 }
 
-/** The program, and its instructions signed with a key of its own by openssl, as docs/formats/kernel-signatures.md says. */
-async function buildForeign(folder: string, tree: string): Promise<void> {
+/** The program, and its instructions signed, by openssl as docs/formats/kernel-signatures.md says; and as a signature of others. */
+async function buildForeign(folder: string, tree: string, key: SigningKey): Promise<void> {
 	const source = join(import.meta.dirname, "native/foreign_load.c");
 	const program = join(tree, "bin/foreign_load");
 	mkdirSync(join(tree, "bin"), { recursive: true });
 	const flags = ["-static", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
 	await run("gcc", [...flags, source, "-o", program]);
-	const at = (name: string) => join(folder, `foreign.${name}`);
-	const { pem, certificate } = await generateKernelKey("foreign", "of a key for one test", new Date());
-	const secret = openKernelKey(pem, "of a key for one test").export({ type: "pkcs8", format: "pem" });
-	writeFileSync(at("key"), secret, { mode: 0o600 });
-	writeFileSync(at("der"), certificate);
-	await run("sh", ["-eu", "-c", '"$1" --insns >"$2"', "insns", program, at("insns")]);
-	await run("openssl", ["x509", "-inform", "DER", "-in", at("der"), "-out", at("pem")]);
+	const insns = join(folder, "foreign.insns");
+	await run("sh", ["-eu", "-c", '"$1" --insns >"$2"', "insns", program, insns]);
+	await sign(insns, key, join(tree, "foreign.p7s"));
+	const others = readFileSync(insns);
+	others[4]! ^= 1;
+	writeFileSync(insns, others);
+	await sign(insns, key, join(tree, "others.p7s"));
+	place(tree, "foreign.der", readFileSync(key.der));
+}
+
+async function sign(insns: string, key: SigningKey, output: string): Promise<void> {
 	const shape = [
 		"-binary",
 		"-nocerts",
@@ -67,7 +71,6 @@ async function buildForeign(folder: string, tree: string): Promise<void> {
 		"-outform",
 		"DER",
 	];
-	const files = ["-signer", at("pem"), "-inkey", at("key"), "-in", at("insns"), "-out", at("p7s")];
+	const files = ["-signer", key.certificate, "-inkey", key.secret, "-in", insns, "-out", output];
 	await run("openssl", ["cms", "-sign", ...shape, ...files]);
-	for (const name of ["der", "p7s"]) place(tree, `foreign.${name}`, readFileSync(at(name)));
 }

@@ -59,6 +59,7 @@ for keyring in 0 1 2; do
 	foreign "signed_$keyring" /foreign.p7s "$keyring"
 done
 foreign signed_3 /foreign.p7s 3
+foreign signed_others /others.p7s 0
 foreign signed_own /foreign.p7s /foreign.der
 report signed kfn-load apply /plans/signed.json
 ask enforced-status status
@@ -84,6 +85,8 @@ foreign disallowed
 
 # What a reboot leaves, and what the kill switch does.
 rm -rf /sys/fs/bpf/kfn
+# The kernel detaches what is unpinned a moment later.
+until [ "$(foreign_load waiting)" = loaded ]; do usleep 10000; done
 foreign unpinned
 mkdir -p /var/lib/kfn
 report boot kfn-load boot
