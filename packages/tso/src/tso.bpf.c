@@ -39,8 +39,9 @@ struct {
 } tso_buffer SEC(".maps");
 
 /*
- * From here on clang knows nothing of the value: it would make one check of two,
- * of another register than the one that is used, and the verifier know no bound.
+ * From here on clang knows nothing of the value: it would check another register
+ * than the one that is used. That a value is not 0 says nothing to Linux 6.1: it
+ * must be a sum.
  */
 #define TSO_OPAQUE(value) __asm__("" : "+r"(value))
 
@@ -102,7 +103,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct buffer *buf
 }
 
 /* Writes segment index of len bytes of payload over the packet. */
-static __always_inline long write_segment(struct __sk_buff *skb, struct buffer *buffer, __u32 index, __u32 len)
+static __attribute__((noinline)) long write_segment(struct __sk_buff *skb, struct buffer *buffer, __u32 index, __u32 len)
 {
 	const struct superpacket *p = &buffer->packet;
 	__u32 header_len = p->header_len;
@@ -111,11 +112,12 @@ static __always_inline long write_segment(struct __sk_buff *skb, struct buffer *
 
 	if (header_len < HEADER_MIN || header_len > HEADER_MAX)
 		return -1;
-	if (from > SUPERPACKET_MAX || len > SEGMENT_MAX)
+	len--;
+	TSO_OPAQUE(len);
+	if (from > SUPERPACKET_MAX || len >= SEGMENT_MAX)
 		return -1;
 	TSO_OPAQUE(len);
-	if (!len)
-		return -1;
+	len++;
 	number_header(&buffer->header, p, index);
 	err = bpf_skb_store_bytes(skb, 0, buffer->header.bytes, header_len, 0);
 	if (err)

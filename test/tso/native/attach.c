@@ -6,9 +6,14 @@
 #include <bpf/libbpf.h>
 #include <err.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,4 +98,16 @@ unsigned long long program_runs(int program)
 	if (bpf_obj_get_info_by_fd(program, &info, &len))
 		err(1, "program info");
 	return info.run_cnt;
+}
+
+void feature_off(const char *device, unsigned int command)
+{
+	struct ethtool_value value = { .cmd = command };
+	struct ifreq request = { .ifr_data = (char *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request))
+		err(1, "%s: a feature cannot be switched off", device);
+	close(fd);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Puts a program on a device's egress and takes it off. Refuses devices of the machine's own namespace. */
+/* Puts a program on a device's egress and takes it off. Refuses to choose the device: the caller's namespace is a test's. */
 #ifndef KFN_TEST_ATTACH_H
 #define KFN_TEST_ATTACH_H
 
@@ -16,5 +16,8 @@ void program_detach(enum hook hook, int ifindex);
 
 /* How often it ran, where something counts. */
 unsigned long long program_runs(int program);
+
+/* command: ETHTOOL_STSO and the like. */
+void feature_off(const char *device, unsigned int command);
 
 #endif
