@@ -74,6 +74,9 @@ static long (*const bpf_skb_store_bytes)(struct __sk_buff *skb, __u32 offset, co
 /* Sends a clone to a device's egress, or its ingress; the packet itself then has its linear part for itself. */
 static long (*const bpf_clone_redirect)(struct __sk_buff *skb, __u32 ifindex, __u64 flags) = (void *)13;
 
+/* To be returned: the packet starts anew at a device's egress, or its ingress. */
+static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
+
 /* Copies len bytes at offset, linear or not: 0, or negative and the bytes zeroed. */
 static long (*const bpf_skb_load_bytes)(const void *skb, __u32 offset, void *to, __u32 len) = (void *)26;
 

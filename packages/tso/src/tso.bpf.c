@@ -5,10 +5,10 @@
  * unusual: that goes on untouched, to the kernel's GSO or the device's.
  *
  * The packet is copied to a buffer and cut down to one segment. For each segment
- * but the last its headers and payload are written into it, and a clone is sent,
- * which passes this program again and is no superpacket any more. The packet
- * itself goes on as the last segment: it has the socket, which so learns that it
- * was sent, and when.
+ * but the last its headers and payload are written into it, and a clone is sent.
+ * The packet itself becomes the last segment: it has the socket, which so learns
+ * when it was sent. All segments pass the hook as packets of their own, this
+ * program first, which leaves them alone as they are no superpackets.
  */
 #include "kfn/int.h"
 #include "kfn/program.h"
@@ -151,30 +151,33 @@ static __always_inline void become_last(struct __sk_buff *skb, struct buffer *bu
 	write_segment(skb, buffer, index, len);
 }
 
-static __always_inline void segment(struct __sk_buff *skb, struct buffer *buffer)
+/* 1 where the packet is the last of its segments now; 0 where it is as it was. */
+static __always_inline int segment(struct __sk_buff *skb, struct buffer *buffer)
 {
 	const struct superpacket *p = &buffer->packet;
 	struct emission emission = { .skb = skb, .buffer = buffer };
 
 	if (!read_packet(skb, buffer) || !checksum_is_partial(skb))
-		return;
+		return 0;
 	/* From here on it is no superpacket. When this fails it still is, and whole. */
 	if (bpf_skb_change_tail(skb, p->header_len + p->mss, 0))
-		return;
+		return 0;
 	__builtin_memcpy(&buffer->header, buffer->bytes, sizeof(buffer->header));
 	size_header(&buffer->header, p, p->mss);
 	clear_flags(&buffer->header, p, TCP_FIN | TCP_PSH);
 	bpf_loop(p->segments - 1, send_segment, &emission, 0);
 	become_last(skb, buffer);
+	return 1;
 }
 
 SEC("tc/egress")
 int tso_egress(struct __sk_buff *skb)
 {
 	struct buffer *buffer;
+	int segmented;
 	__u32 cpu;
 
-	if (!skb->gso_size || !sent_here(skb))
+	if (!skb->gso_size || skb->vlan_present || !sent_here(skb))
 		return TC_ACT_UNSPEC;
 	cpu = bpf_get_smp_processor_id();
 	buffer = bpf_map_lookup_elem(&tso_buffer, &cpu);
@@ -182,7 +185,11 @@ int tso_egress(struct __sk_buff *skb)
 	if (!buffer || buffer->busy)
 		return TC_ACT_UNSPEC;
 	buffer->busy = 1;
-	segment(skb, buffer);
+	segmented = segment(skb, buffer);
 	buffer->busy = 0;
-	return TC_ACT_UNSPEC;
+	/*
+	 * Not straight on to the queue: its length there was taken before this hook
+	 * (qdisc_pkt_len_init()) and is the superpacket's.
+	 */
+	return segmented ? bpf_redirect(skb->ifindex, 0) : TC_ACT_UNSPEC;
 }

@@ -249,8 +249,8 @@ int main(int argc, char **argv)
 		for (; last < end && last < first + batch && get_case(argv[5], last); last++) {
 			total++;
 			ours += current.ours;
-			/* One run for the superpacket, or the end, and one for each clone. */
-			expected += current.ours ? current.segments : 1;
+			/* One run for the superpacket, or the end, and one for each segment of it. */
+			expected += 1 + (current.ours ? current.segments : 0);
 		}
 		if (last == first)
 			break;

@@ -4,7 +4,9 @@
  * features of the device off. Refuses the machine's own namespace.
  *
  * hold OBJECT|- tcx|clsact DEVICE [FEATURE...]: FEATURE is tso, gso, rx or tx. "-" attaches nothing.
+ * stdout: "attached", and at the end {"runs"}: how often the program ran.
  */
+#include <bpf/bpf.h>
 #include <err.h>
 #include <linux/ethtool.h>
 #include <net/if.h>
@@ -29,19 +31,26 @@ static unsigned int command_of(const char *feature)
 
 int main(int argc, char **argv)
 {
+	int program = -1;
 	char byte;
 
 	if (argc < 4)
 		errx(2, "usage: hold OBJECT|- tcx|clsact DEVICE [FEATURE...]");
 	for (int i = 4; i < argc; i++)
 		feature_off(argv[3], command_of(argv[i]));
-	if (strcmp(argv[1], "-"))
-		program_attach(program_load(argv[1]), hook_of(argv[2]), if_nametoindex(argv[3]));
+	if (strcmp(argv[1], "-")) {
+		program = program_load(argv[1]);
+		if (bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
+			err(1, "counting of runs");
+		program_attach(program, hook_of(argv[2]), if_nametoindex(argv[3]));
+	}
 	puts("attached");
 	fflush(stdout);
 	while (read(0, &byte, 1) > 0)
 		continue;
-	if (strcmp(argv[1], "-"))
+	if (program >= 0) {
 		program_detach(hook_of(argv[2]), if_nametoindex(argv[3]));
+		printf("{\"runs\":%llu}\n", program_runs(program));
+	}
 	return 0;
 }

@@ -1,0 +1,48 @@
+// Compiles packages/tso for BPF and the tools that try it, into a folder the caller gives. Refuses to write anywhere else.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BPF_FLAGS } from "../dissector/build.ts";
+import { run } from "../harness/command.ts";
+
+export const packageFolder = fileURLToPath(new URL("../../packages/tso", import.meta.url));
+const includes = fileURLToPath(new URL("../../packages/_include", import.meta.url));
+const native = fileURLToPath(new URL("./native", import.meta.url));
+
+const TOOLS: Readonly<Record<ToolName, readonly string[]>> = {
+	differential: ["differential.c", "attach.c", "superpackets.c"],
+	hold: ["hold.c", "attach.c"],
+	inject: ["inject.c"],
+	stream: ["stream.c"],
+};
+
+export type ToolName = "differential" | "hold" | "inject" | "stream";
+
+/** Paths of the tools and of the object. */
+export type Tools = Readonly<Record<ToolName | "object", string>>;
+
+/** Compiles everything; `how` "static" is for a VM without libraries. */
+export async function buildTools(folder: string, how: "static" | "shared" = "shared"): Promise<Tools> {
+	const object = join(folder, "tso.bpf.o");
+	await run("clang-19", [...BPF_FLAGS, "-I", includes, "-c", "src/tso.bpf.c", "-o", object], {
+		cwd: packageFolder,
+	});
+	const built = await Promise.all(
+		Object.entries(TOOLS).map(async ([name, sources]) => {
+			const output = join(folder, name);
+			await compileTool(sources, output, how);
+			return [name, output] as const;
+		}),
+	);
+	return { ...Object.fromEntries(built), object } as Tools;
+}
+
+async function compileTool(
+	sources: readonly string[],
+	output: string,
+	how: "static" | "shared",
+): Promise<void> {
+	const flags = ["-O2", "-Wall", "-Wextra", "-Werror", ...(how === "static" ? ["-static"] : [])];
+	const { stdout } = await run("pkg-config", [...(how === "static" ? ["--static"] : []), "--libs", "libbpf"]);
+	const files = sources.map((source) => join(native, source));
+	await run("gcc", [...flags, ...files, "-o", output, ...stdout.trim().split(/\s+/)]);
+}
