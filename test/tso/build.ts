@@ -46,3 +46,17 @@ async function compileTool(
 	const files = sources.map((source) => join(native, source));
 	await run("gcc", [...flags, ...files, "-o", output, ...stdout.trim().split(/\s+/)]);
 }
+
+/** ASan and UBSan; packet headers lie at any address, so alignment is the one thing not checked (BPF loads are unaligned). */
+const HOST_FLAGS = [
+	// #pragma unroll is clang's.
+	...["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"],
+	...["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
+] as const;
+
+/** Compiles the program's own C with sanitizers, behind helpers of the host's (native/host.c). */
+export async function buildNative(output: string): Promise<void> {
+	const shim = ["-I", includes, "-include", join(native, "sched_cls.h")];
+	const sources = ["-x", "c", join(native, "host.c"), join(packageFolder, "src/tso.bpf.c")];
+	await run("gcc", [...HOST_FLAGS, ...shim, ...sources, "-o", output]);
+}

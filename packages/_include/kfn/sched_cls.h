@@ -56,6 +56,7 @@ _Static_assert(__builtin_offsetof(struct __sk_buff, gso_size) == 176, "gso_size 
 
 /* Go on with the next program of the hook, or with the packet after the last. */
 #define TC_ACT_UNSPEC (-1)
+#define TC_ACT_SHOT 2
 
 /* include/linux/socket.h */
 #define AF_INET 2

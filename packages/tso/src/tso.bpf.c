@@ -7,8 +7,10 @@
  * The packet is copied to a buffer and cut down to one segment. For each segment
  * but the last its headers and payload are written into it, and a clone is sent.
  * The packet itself becomes the last segment: it has the socket, which so learns
- * when it was sent. All segments pass the hook as packets of their own, this
- * program first, which leaves them alone as they are no superpackets.
+ * when it was sent. It starts anew, too, instead of going on to the queue: its
+ * length there was taken before this hook (qdisc_pkt_len_init()) and is that of
+ * the superpacket. So each segment passes the hook as a packet of its own, this
+ * program first, which leaves it alone.
  */
 #include "kfn/int.h"
 #include "kfn/program.h"
@@ -22,12 +24,17 @@ KFN_NOTE("tso", "1", ">=6.1",
 	 KFN_FEATURE("prog_type:sched_cls"));
 KFN_LICENSE("Dual BSD/GPL");
 
+/* Room for a header in front of a payload, in words of 8 bytes. */
+#define HEADER_WORDS ((HEADER_MAX + 7) / 8)
+#define HEADER_ROOM (8 * HEADER_WORDS)
+
 struct buffer {
 	__u32 busy;
 	struct superpacket packet;
-	struct header header;
-	/* A copy of a segment may be longer than what is left of the packet, as far as the verifier knows. */
-	__u8 bytes[SUPERPACKET_MAX + SEGMENT_MAX + 1];
+	__u8 before_header[HEADER_ROOM];	/* of no meaning: see put_header() */
+	struct header header;			/* of the next segment */
+	__u8 first_header[HEADER_MAX];		/* as it came */
+	__u8 bytes[HEADER_ROOM + SUPERPACKET_MAX + SEGMENT_MAX];	/* the payload, behind room */
 };
 
 /* By CPU: too large for a per-CPU map. */
@@ -87,42 +94,62 @@ static __always_inline int is_ethernet(struct __sk_buff *skb, const struct buffe
 
 	if (bpf_skb_load_bytes_relative(skb, 0, &network, sizeof(network), BPF_HDR_START_NET))
 		return 0;
-	__builtin_memcpy(&found, buffer->bytes + NETWORK_AT, sizeof(found));
+	__builtin_memcpy(&found, buffer->first_header + NETWORK_AT, sizeof(found));
 	return network == found;
 }
 
 static __always_inline int read_packet(struct __sk_buff *skb, struct buffer *buffer)
 {
-	__u32 len = skb->len;
+	struct superpacket *p = &buffer->packet;
+	__u32 len = skb->len, head = len < HEADER_MAX ? len : HEADER_MAX, payload_len;
 
-	if (len < HEADER_MIN || len > SUPERPACKET_MAX)
+	if (head < HEADER_MIN || bpf_skb_load_bytes(skb, 0, buffer->first_header, head))
 		return 0;
-	if (bpf_skb_load_bytes(skb, 0, buffer->bytes, len))
+	if (!superpacket_read(p, buffer->first_header, len, skb->gso_size) || !is_ethernet(skb, buffer))
 		return 0;
-	return superpacket_read(&buffer->packet, buffer->bytes, len, skb->gso_size) && is_ethernet(skb, buffer);
+	payload_len = p->payload_len - 1;
+	TSO_OPAQUE(payload_len);
+	if (payload_len >= SUPERPACKET_MAX)
+		return 0;
+	TSO_OPAQUE(payload_len);
+	return !bpf_skb_load_bytes(skb, p->header_len, buffer->bytes + HEADER_ROOM, payload_len + 1);
 }
 
-/* Writes segment index of len bytes of payload over the packet. */
-static __attribute__((noinline)) long write_segment(struct __sk_buff *skb, struct buffer *buffer, __u32 index, __u32 len)
+/*
+ * Puts the header before a payload, by words that end where it ends. What they
+ * overwrite besides is payload of segments before, which are sent.
+ */
+static __always_inline void put_header(struct buffer *buffer, __u64 segment_at, __u32 header_len)
+{
+	const __u64 *from = (const void *)(buffer->before_header + header_len);
+	__u64 *to = (void *)(buffer->bytes + segment_at);
+
+#pragma unroll
+	for (__u32 i = 0; i < HEADER_WORDS; i++)
+		to[i] = from[i];
+}
+
+/* Writes segment index of len bytes of payload over the packet: all of it, or on failure nothing. */
+static __attribute__((noinline)) long write_segment(struct __sk_buff *skb, struct buffer *buffer, __u32 index,
+						    __u32 len)
 {
 	const struct superpacket *p = &buffer->packet;
 	__u32 header_len = p->header_len;
-	__u64 from = header_len + (__u64)index * p->mss;
-	long err;
+	__u64 at = (__u64)index * p->mss, before;
 
-	if (header_len < HEADER_MIN || header_len > HEADER_MAX)
+	if (header_len < HEADER_MIN || header_len > HEADER_MAX || at > SUPERPACKET_MAX)
 		return -1;
-	len--;
+	len += header_len - 1;
 	TSO_OPAQUE(len);
-	if (from > SUPERPACKET_MAX || len >= SEGMENT_MAX)
+	if (len >= SEGMENT_MAX)
 		return -1;
 	TSO_OPAQUE(len);
-	len++;
 	number_header(&buffer->header, p, index);
-	err = bpf_skb_store_bytes(skb, 0, buffer->header.bytes, header_len, 0);
-	if (err)
-		return err;
-	return bpf_skb_store_bytes(skb, header_len, buffer->bytes + from, len, 0);
+	put_header(buffer, at, header_len);
+	before = HEADER_ROOM - header_len;
+	/* Or clang takes the header's length from the pointer, whose bounds the verifier then loses. */
+	TSO_OPAQUE(before);
+	return bpf_skb_store_bytes(skb, 0, buffer->bytes + at + before, len + 1, 0);
 }
 
 /*
@@ -137,44 +164,49 @@ static __attribute__((noinline)) long send_segment(__u32 index, struct emission 
 	return 0;
 }
 
-/* Cuts the packet down to its last segment. Where memory fails it stays the one before, sent twice. */
-static __always_inline void become_last(struct __sk_buff *skb, struct buffer *buffer)
+/*
+ * Cuts the packet down to its last segment. Where memory for that fails it stays
+ * the segment before, and is sent twice.
+ */
+static __always_inline int become_last(struct __sk_buff *skb, struct buffer *buffer)
 {
 	const struct superpacket *p = &buffer->packet;
 	__u32 index = p->segments - 1;
 	__u32 len = p->payload_len - index * p->mss;
+	int is_cut = len < p->mss;
 
-	if (len < p->mss && bpf_skb_change_tail(skb, p->header_len + len, 0))
-		return;
-	__builtin_memcpy(&buffer->header, buffer->bytes, sizeof(buffer->header));
+	if (is_cut && bpf_skb_change_tail(skb, p->header_len + len, 0))
+		return bpf_redirect(skb->ifindex, 0);
+	__builtin_memcpy(&buffer->header, buffer->first_header, sizeof(buffer->header));
 	size_header(&buffer->header, p, len);
-	write_segment(skb, buffer, index, len);
+	/* What was cut is nobody's copy: writing to it takes no memory. If it ever fails, half a segment must not be sent. */
+	if (write_segment(skb, buffer, index, len) && is_cut)
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
 }
 
-/* 1 where the packet is the last of its segments now; 0 where it is as it was. */
 static __always_inline int segment(struct __sk_buff *skb, struct buffer *buffer)
 {
 	const struct superpacket *p = &buffer->packet;
 	struct emission emission = { .skb = skb, .buffer = buffer };
 
 	if (!read_packet(skb, buffer) || !checksum_is_partial(skb))
-		return 0;
+		return TC_ACT_UNSPEC;
 	/* From here on it is no superpacket. When this fails it still is, and whole. */
 	if (bpf_skb_change_tail(skb, p->header_len + p->mss, 0))
-		return 0;
-	__builtin_memcpy(&buffer->header, buffer->bytes, sizeof(buffer->header));
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(&buffer->header, buffer->first_header, sizeof(buffer->header));
 	size_header(&buffer->header, p, p->mss);
 	clear_flags(&buffer->header, p, TCP_FIN | TCP_PSH);
 	bpf_loop(p->segments - 1, send_segment, &emission, 0);
-	become_last(skb, buffer);
-	return 1;
+	return become_last(skb, buffer);
 }
 
 SEC("tc/egress")
 int tso_egress(struct __sk_buff *skb)
 {
 	struct buffer *buffer;
-	int segmented;
+	int verdict;
 	__u32 cpu;
 
 	if (!skb->gso_size || skb->vlan_present || !sent_here(skb))
@@ -185,11 +217,7 @@ int tso_egress(struct __sk_buff *skb)
 	if (!buffer || buffer->busy)
 		return TC_ACT_UNSPEC;
 	buffer->busy = 1;
-	segmented = segment(skb, buffer);
+	verdict = segment(skb, buffer);
 	buffer->busy = 0;
-	/*
-	 * Not straight on to the queue: its length there was taken before this hook
-	 * (qdisc_pkt_len_init()) and is the superpacket's.
-	 */
-	return segmented ? bpf_redirect(skb->ifindex, 0) : TC_ACT_UNSPEC;
+	return verdict;
 }
