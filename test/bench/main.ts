@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ run(report: (row: BenchRow) => voi
 	install: () => import("./install.ts"),
 	swap: () => import("./swap.ts"),
 	dissector: () => import("./dissector.ts"),
+	tso: () => import("./tso.ts"),
 	boot: () => import("./boot.ts"),
 	trust: () => import("./trust.ts"),
 };

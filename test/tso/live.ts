@@ -18,9 +18,10 @@ export interface Attached extends AsyncDisposable {
 export async function attach(
 	tools: Tools,
 	at: Pick<Endpoint, "netns" | "device">,
-	options: { readonly hook?: Hook; readonly off?: readonly Feature[] } = {},
+	options: { readonly hook?: Hook; readonly off?: readonly Feature[]; readonly counted?: boolean } = {},
 ): Promise<Attached> {
-	const args = [tools.object, options.hook ?? "tcx", at.device, ...(options.off ?? ["tso"])];
+	const uncounted = options.counted === false ? ["uncounted"] : [];
+	const args = [tools.object, options.hook ?? "tcx", at.device, ...uncounted, ...(options.off ?? ["tso"])];
 	const child = at.netns.spawn(tools.hold, args, { stdio: ["pipe", "pipe", "pipe"] });
 	await waitForLine(child, /^attached$/);
 	return {

@@ -3,8 +3,8 @@
  * Keeps a program on a device's egress until its stdin ends, and switches
  * features of the device off. Refuses the machine's own namespace.
  *
- * hold OBJECT|- tcx|clsact DEVICE [FEATURE...]: FEATURE is tso, gso, rx or tx. "-" attaches nothing.
- * stdout: "attached", and at the end {"runs"}: how often the program ran.
+ * hold OBJECT|- tcx|clsact DEVICE [uncounted] [FEATURE...]: FEATURE is tso, gso, rx or tx. "-" attaches nothing.
+ * stdout: "attached", and at the end {"runs"}: how often the program ran; 0 where that is uncounted, as counting takes time.
  */
 #include <bpf/bpf.h>
 #include <err.h>
@@ -31,16 +31,16 @@ static unsigned int command_of(const char *feature)
 
 int main(int argc, char **argv)
 {
-	int program = -1;
+	int program = -1, counted = argc < 5 || strcmp(argv[4], "uncounted");
 	char byte;
 
 	if (argc < 4)
-		errx(2, "usage: hold OBJECT|- tcx|clsact DEVICE [FEATURE...]");
-	for (int i = 4; i < argc; i++)
+		errx(2, "usage: hold OBJECT|- tcx|clsact DEVICE [uncounted] [FEATURE...]");
+	for (int i = counted ? 4 : 5; i < argc; i++)
 		feature_off(argv[3], command_of(argv[i]));
 	if (strcmp(argv[1], "-")) {
 		program = program_load(argv[1]);
-		if (bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
+		if (counted && bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
 			err(1, "counting of runs");
 		program_attach(program, hook_of(argv[2]), if_nametoindex(argv[3]));
 	}
