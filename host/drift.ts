@@ -3,7 +3,7 @@ import type { Applied } from "./generations.ts";
 import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
 import { type PlacedFunction, plannedKey } from "./places.ts";
 import { keyOf } from "./plan.ts";
-import { covers, type Scope } from "./scope.ts";
+import { mayCover, type Scope } from "./scope.ts";
 
 /** Every way in which the views can differ (docs/formats/host-state.md has the same table, and a test compares). */
 export const DRIFT_KINDS = {
@@ -41,7 +41,7 @@ export interface Views {
 	readonly trustFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
 	readonly unfinished: string | undefined;
-	/** Scopes of the generation that describe many namespaces. */
+	/** Scopes of the generation that describe many places. */
 	readonly patterns: readonly Scope[];
 }
 
@@ -60,9 +60,9 @@ export function driftOf(views: Views): Drift[] {
 	];
 }
 
-/** A namespace of a pattern ended: what is left of it is nobody's fault, and goes with the next change. */
+/** A namespace of a pattern, or a device of a driver or bus, ended: what is left of it is nobody's fault, and goes with the next change. */
 function hasEnded({ patterns }: Views, pin: Pin): boolean {
-	return pin.link?.alive !== true && patterns.some((pattern) => covers(pattern, pin.scope as Scope));
+	return pin.link?.alive !== true && patterns.some((pattern) => mayCover(pattern, pin.scope as Scope));
 }
 
 /** Says whether the kernel runs what the generation says for this function; null where nobody could look. */

@@ -81,6 +81,13 @@ export function covers(pattern: Scope, one: Scope): boolean {
 	return /^[^/]+$/.test(narrow.netns.slice(wide.netns.length));
 }
 
+/** The same for what is gone: which driver a device had, nobody can tell any more. */
+export function mayCover(wide: Scope, one: Scope): boolean {
+	const [many, single] = [scopeParts(wide), scopeParts(one)];
+	const ofDevices = many.kind === "driver" || many.kind === "bus";
+	return covers(wide, one) || (ofDevices && single.kind === "dev" && single.netns === many.netns);
+}
+
 /** Whether two patterns can match the same file: one's beginning begins with the other's. */
 export function overlaps(a: Scope, b: Scope): boolean {
 	const [one, other] = [scopeParts(a), scopeParts(b)];

@@ -1,6 +1,7 @@
 // A function at a device's egress and one without a hook, through the whole command line: built from C with maps, signed, installed,
 // swapped, proved, rolled back, watched and removed. Its programs only count and pass packets on.
 import { expect, test } from "vitest";
+import { run } from "../harness/command.ts";
 import { layCountingPackage } from "../harness/counting-package.ts";
 import { skipUnlessKernel } from "../harness/feature.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
@@ -79,4 +80,48 @@ test("without a hook: proved, listed, and said to be attached nowhere", async (c
 	await ok(world, "remove", "merge");
 	await ok(world, "remove", "flow-dissector");
 	expect(await ok(world, "status")).toMatchObject({ health: "good", functions: [] });
+});
+
+test("at every device of a driver: those that are there, one that appears, a name before its driver", async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("driver");
+	const { netns, device } = world.pair.left;
+	const scope = `dev:driver=veth@${netns.path}`;
+	const at = (name: string) => `dev:${name}@${netns.path}`;
+	const add = (...names: [string, string]) =>
+		netns.run("ip", ["link", "add", names[0], "type", "veth", "peer", "name", names[1]]);
+	const steps = ({ functions }: { functions: { scope: string; planned: string; step: string }[] }) =>
+		functions.map((entry) => [entry.scope, entry.planned, entry.step]);
+	for (const [version, step] of [
+		["1.0.0", 1],
+		["1.1.0", 2],
+	] as const) {
+		const spec = { name: "pass", version, section: "tc/egress", step } as const;
+		await ok(world, "build", layCountingPackage(world.folder, spec), "--key", "publisher.key");
+	}
+	await ok(world, "trust", "add", "pass", "--key", "publisher.key.pub");
+	const installed = await ok(world, "install", "pass-1.0.0.kfn", "--scope", scope);
+	expect(steps(installed)).toEqual([[at(device), scope, "attach"]]);
+	expect(installed.warnings).toEqual([expect.stringContaining("kfn boot enable")]);
+
+	await add("new0", "new1");
+	expect((await ok(world, "status")).drift.map(({ kind }: { kind: string }) => kind)).toEqual([
+		"not-pinned",
+		"not-pinned",
+	]);
+	// What the udev rule starts for a device that appears.
+	await run("build/kfn-load", ["--root", world.root.path, "boot", "--stage", "again"]);
+	expect(await ok(world, "status")).toMatchObject({ health: "good", drift: [] });
+
+	const exact = await ok(world, "install", "pass-1.1.0.kfn", "--scope", at("new0"));
+	expect(steps(exact)).toEqual(
+		expect.arrayContaining([
+			[at("new0"), at("new0"), "replace"],
+			[at("new1"), scope, "keep"],
+		]),
+	);
+	await netns.run("ip", ["link", "del", "new0"]);
+	expect((await ok(world, "status")).drift).toMatchObject([{ kind: "device-gone", scope: at("new0") }]);
+	await ok(world, "remove", "pass");
+	expect(await ok(world, "status")).toMatchObject({ health: "good", functions: [], drift: [] });
 });
