@@ -103,7 +103,11 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct buffer *buf
 	struct superpacket *p = &buffer->packet;
 	__u32 len = skb->len, head = len < HEADER_MAX ? len : HEADER_MAX, payload_len;
 
-	if (head < HEADER_MIN || bpf_skb_load_bytes(skb, 0, buffer->first_header, head))
+	/* Linux 6.1 knows the bound of the register that is checked only. */
+	TSO_OPAQUE(head);
+	if (head < HEADER_MIN || head > HEADER_MAX)
+		return 0;
+	if (bpf_skb_load_bytes(skb, 0, buffer->first_header, head))
 		return 0;
 	if (!superpacket_read(p, buffer->first_header, len, skb->gso_size) || !is_ethernet(skb, buffer))
 		return 0;
