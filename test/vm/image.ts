@@ -89,7 +89,7 @@ export function placeBase(tree: string, init: string): void {
 }
 
 /** What a kernel before 6.6 needs for the hook of a device; a kernel takes those of its own version only. */
-function placeModules(tree: string): void {
+export function placeModules(tree: string): void {
 	for (const file of globSync("*/modules/*.ko", { cwd: KERNELS }))
 		place(tree, join("modules", file.replace("/modules/", "/")), readFileSync(join(KERNELS, file)));
 }
