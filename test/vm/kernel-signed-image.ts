@@ -81,7 +81,7 @@ export async function buildEarlyImage(folder: string, signed: SignedImage, relea
 	layReporter(tree);
 	// setup.sh keeps no more of the kernel's package than the kernel. Of its configuration mkinitramfs asks this line; its modules are
 	// not needed before there is a root to mount, and this boot ends before.
-	place(tree, `boot/config-${release}`, Buffer.from("CONFIG_RD_GZIP=y\n"));
+	place(tree, `boot/config-${release}`, Buffer.from("CONFIG_RD_ZSTD=y\n"));
 	mkdirSync(join(tree, "usr/lib/modules", release), { recursive: true });
 	await inSystem(tree, "update-initramfs", "-c", "-k", release);
 	const initrd = join(folder, "early.img");
