@@ -1,0 +1,111 @@
+// Asks who merges: the function in this kernel or on the host (native/test_run.c, native/host.c), and the kernel's own GRO (native/kernel_gro.c). Refuses to judge.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BPF_FLAGS } from "#test/dissector/build.ts";
+import type { NetworkNamespace } from "#test/harness/namespace.ts";
+import { type Delivered, delivered, encode } from "./batch.ts";
+
+const native = fileURLToPath(new URL("./native", import.meta.url));
+const packageFolder = fileURLToPath(new URL("../../packages/gro", import.meta.url));
+const includes = fileURLToPath(new URL("../../packages/_include", import.meta.url));
+const FLAGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"] as const;
+const SANITIZERS = [
+	...["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
+] as const;
+
+export const XDP_PASS = 2;
+
+export function buildObject(output: string): void {
+	const flags = [...BPF_FLAGS, "-I", includes];
+	execFileSync("clang-19", [...flags, "-c", "src/gro.bpf.c", "-o", output], { cwd: packageFolder });
+}
+
+export function buildTestRun(output: string): void {
+	execFileSync("gcc", [...FLAGS, join(native, "test_run.c"), "-lbpf", "-o", output], { stdio: "pipe" });
+}
+
+export function buildKernelGro(output: string): void {
+	execFileSync("gcc", [...FLAGS, join(native, "kernel_gro.c"), "-o", output], { stdio: "pipe" });
+}
+
+/** The same C for the host; sanitized unless speed is what is asked for. */
+export function buildHost(output: string, flags: readonly string[] = [...FLAGS, ...SANITIZERS]): void {
+	const paths = ["-I", includes, "-I", join(packageFolder, "src")];
+	execFileSync("gcc", [...flags, ...paths, join(native, "host.c"), "-o", output], { stdio: "pipe" });
+}
+
+interface Run {
+	readonly retval: number;
+	readonly nanoseconds: number;
+	readonly out: Buffer;
+}
+
+/** Runs batches as they are; a program ends with an error when a sanitizer or the kernel objects. */
+export function runBatches(
+	program: string,
+	args: readonly string[],
+	batches: readonly Buffer[],
+): readonly Run[] {
+	const input = Buffer.concat(batches.flatMap((batch) => [word(batch.length), batch]));
+	const output = execFileSync(program, args, { input, maxBuffer: 1 << 30, stdio: "pipe" });
+	let at = 0;
+	return batches.map(({ length }) => {
+		const retval = output.readUInt32LE(at);
+		const nanoseconds = output.readUInt32LE(at + 4);
+		const out = output.subarray(at + 8, at + 8 + length);
+		at += 8 + length;
+		return { retval, nanoseconds, out };
+	});
+}
+
+/** What the function delivers of each sequence of frames. */
+export function askFunction(
+	program: string,
+	args: readonly string[],
+	sequences: readonly (readonly Buffer[])[],
+): readonly (readonly Delivered[])[] {
+	const runs = runBatches(
+		program,
+		args,
+		sequences.map((frames) => encode(frames)),
+	);
+	return runs.map(({ retval, out }, index) => {
+		if (retval !== XDP_PASS) throw new Error(`batch ${index} was refused: ${retval}`);
+		return delivered(sequences[index]!, out);
+	});
+}
+
+/** What the kernel's own GRO delivers of each sequence, each of them one poll of a tap device in the namespace. */
+export function askKernel(
+	program: string,
+	namespace: NetworkNamespace,
+	sequences: readonly (readonly Buffer[])[],
+): readonly (readonly Delivered[])[] {
+	const input = Buffer.concat(
+		sequences.flatMap((frames) => [
+			word(frames.length),
+			...frames.flatMap((frame) => [word(frame.length), word(0), frame]),
+		]),
+	);
+	const command = ["netns", "exec", namespace.name, program, namespace.path, "kgro"];
+	const output = execFileSync("ip", command, { input, maxBuffer: 1 << 30, stdio: "pipe", timeout: 60_000 });
+	let at = 0;
+	const next = () => {
+		at += 4;
+		return output.readUInt32LE(at - 4);
+	};
+	return sequences.map(() =>
+		Array.from({ length: next() }, () => {
+			const [length, gsoType, gsoSize, checksumStart] = [next(), next(), next(), next()];
+			at += length;
+			return { bytes: output.subarray(at - length, at), gsoType, gsoSize, checksumStart };
+		}),
+	);
+}
+
+function word(value: number): Buffer {
+	const bytes = Buffer.alloc(4);
+	bytes.writeUInt32LE(value);
+	return bytes;
+}
