@@ -14,6 +14,7 @@ const SANITIZERS = [
 	...["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
 ] as const;
 
+export const vectorsFile = join(packageFolder, "vectors/table.jsonl");
 export const XDP_PASS = 2;
 
 export function buildObject(output: string): void {

@@ -1,13 +1,24 @@
 // The function next to this kernel's own GRO: the same frames in one poll of a device, and the same frames delivered, in the same order, byte for byte.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openNamespace } from "#test/harness/namespace.ts";
-import { askFunction, askKernel, buildHost, buildKernelGro, buildObject, buildTestRun } from "./ask.ts";
-import type { Delivered } from "./batch.ts";
+import {
+	askFunction,
+	askKernel,
+	buildHost,
+	buildKernelGro,
+	buildObject,
+	buildTestRun,
+	runBatches,
+	vectorsFile,
+} from "./ask.ts";
+import { type Delivered, encode } from "./batch.ts";
+import { frame } from "./packet.ts";
 import { randomSequences } from "./random.ts";
 import { TABLE } from "./table.ts";
+import { VECTOR_CASES, vectorLine } from "./vectors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kfn-gro-"));
 const [object, testRun, kernelGro, host] = ["gro.bpf.o", "test_run", "kernel_gro", "host"].map((name) =>
@@ -34,6 +45,39 @@ test("the table: every case of the kernel's own suite, and what it leaves out", 
 		expect(ours[index]!.map(shown), name).toEqual(kernel[index]!.map(shown));
 		expect(kernel[index]!.length, `${name}: frames delivered`).toBe(delivered);
 	});
+});
+
+test("the package's vectors are answers that the table test holds against the kernel", () => {
+	const runs = runBatches(
+		testRun,
+		[object],
+		VECTOR_CASES.map(({ frames }) => encode(frames)),
+	);
+	const text = VECTOR_CASES.map((entry, index) => `${vectorLine(entry, runs[index]!.out)}\n`).join("");
+	if (process.env["KFN_WRITE_VECTORS"] !== undefined) writeFileSync(vectorsFile, text);
+	expect(readFileSync(vectorsFile, "utf8")).toBe(text);
+});
+
+test("a batch that is not well formed is refused and stays as it was", () => {
+	const good = encode(TABLE[0]!.frames);
+	const changed = (offset: number, value: number) => {
+		const batch = Buffer.from(good);
+		batch.writeUInt32LE(value, offset);
+		return batch;
+	};
+	const beyond = frame({ version: 6, extensions: [{ kind: 60, body: Array(254).fill(0) }] });
+	const batches = [
+		...[changed(0, 1), changed(4, 0), changed(4, 3), changed(4, 65), changed(8, 65537), changed(12, 65537)],
+		...[good.subarray(0, good.length - 1), Buffer.concat([good, Buffer.alloc(1)]), encode([beyond])],
+	];
+	for (const [program, args] of [
+		[testRun, [object]],
+		[host, []],
+	] as const)
+		runBatches(program, args, batches).forEach(({ retval, out }, index) => {
+			expect(retval, `batch ${index}`).toBe(0);
+			expect(out.equals(batches[index]!), `batch ${index}`).toBe(true);
+		});
 });
 
 test(`${COUNT} random sequences, the function in the kernel and on the host with sanitizers`, async () => {
