@@ -22,8 +22,9 @@ export function buildObject(output: string): void {
 	execFileSync("clang-19", [...flags, "-c", "src/gro.bpf.c", "-o", output], { cwd: packageFolder });
 }
 
-export function buildTestRun(output: string): void {
-	execFileSync("gcc", [...FLAGS, join(native, "test_run.c"), "-lbpf", "-o", output], { stdio: "pipe" });
+export function buildTestRun(output: string, fixed = false): void {
+	const libraries = fixed ? ["-static", "-lbpf", "-lelf", "-lz"] : ["-lbpf"];
+	execFileSync("gcc", [...FLAGS, join(native, "test_run.c"), ...libraries, "-o", output], { stdio: "pipe" });
 }
 
 export function buildKernelGro(output: string): void {
@@ -42,14 +43,24 @@ interface Run {
 	readonly out: Buffer;
 }
 
+/** Instead of how often a batch is run: once, and no time in the answer, so that two machines' answers can be equal. */
+export const TIMELESS = "nanoseconds-0";
+
+export function inputOf(batches: readonly Buffer[]): Buffer {
+	return Buffer.concat(batches.flatMap((batch) => [word(batch.length), batch]));
+}
+
+export function askRaw(program: string, args: readonly string[], input: Buffer): Buffer {
+	return execFileSync(program, args, { input, maxBuffer: 1 << 30, stdio: "pipe" });
+}
+
 /** Runs batches as they are; a program ends with an error when a sanitizer or the kernel objects. */
 export function runBatches(
 	program: string,
 	args: readonly string[],
 	batches: readonly Buffer[],
 ): readonly Run[] {
-	const input = Buffer.concat(batches.flatMap((batch) => [word(batch.length), batch]));
-	const output = execFileSync(program, args, { input, maxBuffer: 1 << 30, stdio: "pipe" });
+	const output = askRaw(program, args, inputOf(batches));
 	let at = 0;
 	return batches.map(({ length }) => {
 		const retval = output.readUInt32LE(at);

@@ -55,7 +55,11 @@ int gro(struct xdp_md *xdp)
 	__u64 length = bpf_xdp_get_buff_len(xdp);
 	struct gro_walk walk = {};
 
-	if (!memory || length < GRO_BATCH_HEADER || length > sizeof(memory->batch))
+	if (!memory || length < GRO_BATCH_HEADER)
+		return XDP_ABORTED;
+	/* Two comparisons: of the one that clang makes of them, Linux 6.1 and 6.12 learn no bounds. */
+	__asm__ volatile("" : "+r"(length));
+	if (length > sizeof(memory->batch))
 		return XDP_ABORTED;
 	if (bpf_xdp_load_bytes(xdp, 0, &memory->batch, length))
 		return XDP_ABORTED;

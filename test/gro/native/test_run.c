@@ -3,8 +3,8 @@
  * Runs batches from stdin through the function with BPF_PROG_TEST_RUN. Attaches
  * nothing.
  *
- * test_run OBJECT [REPEAT]: { u32 length, bytes }, repeated, gives { u32 retval,
- * u32 ns per run, bytes } of the same lengths; little-endian.
+ * test_run OBJECT [REPEAT | nanoseconds-0]: { u32 length, bytes }, repeated, gives
+ * { u32 retval, u32 ns per run (or 0), bytes } of the same lengths; little-endian.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 	struct bpf_object *object;
 	struct bpf_map *map;
 	uint32_t length;
-	int fd;
+	int fd, repeat = argc > 2 ? atoi(argv[2]) : 1, timeless = !repeat;
 
 	if (argc < 2)
 		errx(2, "usage: test_run OBJECT [REPEAT]");
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	fd = bpf_program__fd(bpf_object__next_program(object, NULL));
 	while (fread(&length, sizeof(length), 1, stdin) == 1) {
 		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_out = out, .data_size_in = length,
-			    .data_size_out = LIMIT, .repeat = argc > 2 ? atoi(argv[2]) : 1);
+			    .data_size_out = LIMIT, .repeat = timeless ? 1 : repeat);
 		uint32_t head[2];
 
 		if (length > LIMIT || fread(in, length, 1, stdin) != 1)
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
 		if (opts.data_size_out != length)
 			errx(1, "%u bytes of %u", opts.data_size_out, length);
 		head[0] = opts.retval;
-		head[1] = opts.duration;
+		head[1] = timeless ? 0 : opts.duration;
 		fwrite(head, sizeof(head), 1, stdout);
 		fwrite(out, length, 1, stdout);
 	}
