@@ -10,6 +10,7 @@
  * tx: OUT has no checksum offload, so checksums are made in software.
  * stdout: one JSON line; exit 1 where packets differ.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <err.h>
@@ -18,6 +19,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +219,17 @@ static unsigned int compare(const char *source, struct capture *kernel, struct c
 	return count;
 }
 
+/* Each processor delivers what was sent on it in order; what is sent on two of them comes in any. */
+static void stay_here(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	if (sched_setaffinity(0, sizeof(here), &here))
+		err(1, "processor");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int total = 0, ours = 0, packets = 0, first, count, end, batch;
@@ -225,6 +238,7 @@ int main(int argc, char **argv)
 
 	if (argc != 8 && argc != 9)
 		errx(2, "usage: differential OBJECT tcx|clsact OUT IN table|SEED FIRST COUNT [tx]");
+	stay_here();
 	hook = hook_of(argv[2]);
 	out_index = if_nametoindex(argv[3]);
 	in_index = if_nametoindex(argv[4]);
