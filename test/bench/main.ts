@@ -10,6 +10,7 @@ const BENCHES: Record<string, () => Promise<{ run(report: (row: BenchRow) => voi
 	swap: () => import("./swap.ts"),
 	dissector: () => import("./dissector.ts"),
 	tso: () => import("./tso.ts"),
+	gro: () => import("./gro.ts"),
 	boot: () => import("./boot.ts"),
 	trust: () => import("./trust.ts"),
 };
