@@ -29,6 +29,15 @@ export const SIGNING_ERRORS = {
 		exit: 3,
 		means: "the rollback permit is for another name, another step or another manifest than this",
 	},
+	CHANNEL_MALFORMED: { exit: 3, means: "the channel pointer breaks its format" },
+	CHANNEL_SCOPE: {
+		exit: 3,
+		means: "the channel pointer is of another name, or names another manifest than the registry has",
+	},
+	CHANNEL_REPLAYED: {
+		exit: 3,
+		means: "a later pointer of this channel was seen before, or another one with this serial",
+	},
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

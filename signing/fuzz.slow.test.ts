@@ -5,6 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TufRepository } from "#test/harness/tuf-repository.ts";
+import {
+	CHANNEL_PAYLOAD_TYPE,
+	type ChannelPointer,
+	newChannel,
+	openChannel,
+	parseChannelFile,
+	unverifiedChannel,
+} from "./channel.ts";
 import { type SecretKey, secretKeyOfSeed } from "./ed25519.ts";
 import { serializeDsseEnvelope, signDsseEnvelope } from "./envelope.ts";
 import { SigningError } from "./errors.ts";
@@ -64,6 +72,7 @@ let signatures: Buffer;
 let publishers: Buffer;
 let permit: Buffer;
 let payload: Buffer;
+let channel: Buffer;
 beforeAll(async () => {
 	const [one, two] = (await Promise.all(
 		[1, 2].map((n) => secretKeyOfSeed(Buffer.alloc(32, n), `key ${n}`)),
@@ -98,6 +107,16 @@ beforeAll(async () => {
 	const envelope = await signDsseEnvelope(await signDsseEnvelope(newPermit(leave), one), two);
 	permit = Buffer.from(serializeDsseEnvelope(envelope));
 	payload = Buffer.from(envelope.payload);
+	const pointer: ChannelPointer = {
+		name: "gro",
+		channel: "candidate",
+		version: "1.1.0-rc.1",
+		manifestSha256: "ab".repeat(32),
+		serial: 7,
+		issued: "2026-11-28T12:00:00Z",
+	};
+	const pointing = await signDsseEnvelope(await signDsseEnvelope(newChannel(pointer), one), two);
+	channel = Buffer.from(serializeDsseEnvelope(pointing));
 });
 
 describe(`seed ${SEED}, ${RUNS} runs`, () => {
@@ -134,6 +153,28 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 			expect(Date.parse(parsed.expires) - Date.parse(parsed.issued)).toBeLessThanOrEqual(90 * 86_400_000);
 		});
 		expect(outcomes).toEqual(expect.arrayContaining(["PERMIT_MALFORMED", "value"]));
+	});
+
+	test("channel pointers", async () => {
+		const map = parsePublishers(publishers);
+		const outcomes = await fuzz(channel, async (bytes) => {
+			const envelope = parseChannelFile(bytes);
+			expect(Buffer.from(serializeDsseEnvelope(envelope))).toEqual(bytes);
+			await openChannel(envelope, "gro", map);
+			expect(bytes).toEqual(channel);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["CHANNEL_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+		const payloads = await fuzz(Buffer.from(parseChannelFile(channel).payload), (bytes) => {
+			const parsed = unverifiedChannel({
+				payloadType: CHANNEL_PAYLOAD_TYPE,
+				payload: bytes,
+				signatures: [],
+			});
+			expect(Buffer.from(newChannel(parsed).payload)).toEqual(bytes);
+		});
+		expect(payloads).toEqual(expect.arrayContaining(["CHANNEL_MALFORMED", "value"]));
 	});
 
 	test("publishers files", async () => {

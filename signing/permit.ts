@@ -4,7 +4,7 @@ import { type DsseEnvelope, envelopeOfValue, type PayloadForm, parseDsseEnvelope
 import { plain, SigningError } from "./errors.ts";
 import { type Publisher, type Publishers, publisherFor } from "./publishers.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
-import { tufTime } from "./tuf/time.ts";
+import { isTufTime, tufTime } from "./tuf/time.ts";
 import { verifyEnvelope } from "./verify.ts";
 import {
 	isBelowRange,
@@ -225,11 +225,8 @@ function parseReason(value: unknown): string {
 }
 
 function parseTime(value: unknown, field: string): string {
-	const time = matching(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, `${field} is not YYYY-MM-DDTHH:MM:SSZ`);
-	const date = new Date(time);
-	// 2027-02-30 and 24:00:00 are other spellings of other times.
-	if (Number.isNaN(date.getTime()) || tufTime(date) !== time) throw malformed(`its ${field} is no time`);
-	return time;
+	if (typeof value === "string" && isTufTime(value)) return value;
+	throw malformed(`its ${field} is not a time, YYYY-MM-DDTHH:MM:SSZ`);
 }
 
 function matching(value: unknown, pattern: RegExp, why: string): string {

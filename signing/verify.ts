@@ -41,18 +41,19 @@ export async function verifyEnvelope(
 	envelope: DsseEnvelope,
 	payloadType: string,
 	publisher: Publisher,
-	thing: "permit",
+	thing: Exclude<Thing, "bundle">,
 ): Promise<Verified<Uint8Array>> {
 	const payload = new Uint8Array(envelope.payload);
 	await demandSigners(envelope.signatures, publisher, subject(thing, payloadType, payload));
 	return payload as Verified<Uint8Array>;
 }
 
-type Thing = "bundle" | "permit";
+type Thing = keyof typeof HOW_TO_SIGN;
 
 const HOW_TO_SIGN = {
 	bundle: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
+	"channel pointer": "ask its publisher for a signed one; to point your own channel, use kfn promote --key",
 } as const;
 
 /** What the signatures are over. */

@@ -11,3 +11,10 @@ export function expiryAfter(now: Date, days: number): string {
 export function tufTime(date: Date): string {
 	return `${date.toISOString().slice(0, 19)}Z`;
 }
+
+/** Whether the text is a time in this one spelling: 2027-02-30 and 24:00:00 are other spellings of other times. */
+export function isTufTime(text: string): boolean {
+	if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return false;
+	const date = new Date(text);
+	return !Number.isNaN(date.getTime()) && tufTime(date) === text;
+}
