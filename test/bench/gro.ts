@@ -44,7 +44,7 @@ export async function run(report: (row: BenchRow) => void): Promise<void> {
 		buildObject(object);
 		buildTestRun(testRun);
 		buildHost(host, ["-O2"]);
-		const batches = SHAPES.map(({ frames }) => encode(frames));
+		const batches = SHAPES.map(encode);
 		const rounds = Array.from({ length: ROUNDS }, () => ({
 			ours: runBatches(testRun, [object, REPEAT], batches),
 			peer: runBatches(host, [REPEAT], batches),

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BPF_FLAGS } from "#test/dissector/build.ts";
-import type { NetworkNamespace } from "#test/harness/namespace.ts";
-import { type Delivered, delivered, encode } from "./batch.ts";
+import { IN, OUT, type Wire } from "#test/harness/wire.ts";
+import { type Delivered, delivered, encode, MAX_SIZE, type Sequence } from "./batch.ts";
 
 const native = fileURLToPath(new URL("./native", import.meta.url));
 const packageFolder = fileURLToPath(new URL("../../packages/gro", import.meta.url));
@@ -27,8 +27,12 @@ export function buildTestRun(output: string, fixed = false): void {
 	execFileSync("gcc", [...FLAGS, join(native, "test_run.c"), ...libraries, "-o", output], { stdio: "pipe" });
 }
 
+/** The program, and beside it what it puts on the wire. */
 export function buildKernelGro(output: string): void {
-	execFileSync("gcc", [...FLAGS, join(native, "kernel_gro.c"), "-o", output], { stdio: "pipe" });
+	const sources = ["kernel_gro.c", "device.c"].map((name) => join(native, name));
+	execFileSync("gcc", [...FLAGS, ...sources, "-lbpf", "-o", output], { stdio: "pipe" });
+	const wire = [join(native, "wire.bpf.c"), "-o", `${output}.bpf.o`];
+	execFileSync("clang-19", [...BPF_FLAGS, "-I", includes, "-c", ...wire], { stdio: "pipe" });
 }
 
 /** The same C for the host; sanitized unless speed is what is asked for. */
@@ -75,32 +79,23 @@ export function runBatches(
 export function askFunction(
 	program: string,
 	args: readonly string[],
-	sequences: readonly (readonly Buffer[])[],
+	sequences: readonly Sequence[],
 ): readonly (readonly Delivered[])[] {
-	const runs = runBatches(
-		program,
-		args,
-		sequences.map((frames) => encode(frames)),
-	);
+	const runs = runBatches(program, args, sequences.map(encode));
 	return runs.map(({ retval, out }, index) => {
 		if (retval !== XDP_PASS) throw new Error(`batch ${index} was refused: ${retval}`);
-		return delivered(sequences[index]!, out);
+		return delivered(sequences[index]!.frames, out);
 	});
 }
 
-/** What the kernel's own GRO delivers of each sequence, each of them one poll of a tap device in the namespace. */
+/** What the kernel's own GRO delivers of each sequence, each of them one poll of the device at the wire's end. */
 export function askKernel(
 	program: string,
-	namespace: NetworkNamespace,
-	sequences: readonly (readonly Buffer[])[],
+	{ netns }: Wire,
+	sequences: readonly Sequence[],
 ): readonly (readonly Delivered[])[] {
-	const input = Buffer.concat(
-		sequences.flatMap((frames) => [
-			word(frames.length),
-			...frames.flatMap((frame) => [word(frame.length), word(0), frame]),
-		]),
-	);
-	const command = ["netns", "exec", namespace.name, program, namespace.path, "kgro"];
+	const command = ["netns", "exec", netns.name, program, netns.path, `${program}.bpf.o`, OUT, IN];
+	const input = Buffer.concat(sequences.flatMap(pollOf));
 	const output = execFileSync("ip", command, { input, maxBuffer: 1 << 30, stdio: "pipe", timeout: 60_000 });
 	let at = 0;
 	const next = () => {
@@ -109,11 +104,22 @@ export function askKernel(
 	};
 	return sequences.map(() =>
 		Array.from({ length: next() }, () => {
-			const [length, gsoType, gsoSize, checksumStart] = [next(), next(), next(), next()];
+			const [length, gsoType, gsoSize, checksumStart, vlan] = [next(), next(), next(), next(), next()];
 			at += length;
-			return { bytes: output.subarray(at - length, at), gsoType, gsoSize, checksumStart };
+			return { bytes: output.subarray(at - length, at), gsoType, gsoSize, checksumStart, vlan };
 		}),
 	);
+}
+
+function pollOf({ frames, found, maxSize, ipv4MaxSize }: Sequence): Buffer[] {
+	const head = [frames.length, maxSize ?? MAX_SIZE, ipv4MaxSize ?? MAX_SIZE].map(word);
+	return [
+		...head,
+		...frames.flatMap((frame, index) => {
+			const { hash, vlan } = found?.[index] ?? {};
+			return [word(frame.length), word(hash ?? 0), word(vlan ?? 0), frame];
+		}),
+	];
 }
 
 function word(value: number): Buffer {

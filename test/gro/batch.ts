@@ -9,28 +9,50 @@ const MAGIC = 0x314f5247;
 
 export const STATE = { merged: 2, normal: 3, complete: 4 } as const;
 
-/** A frame as it is delivered, in the words of the capture's virtio-net header. */
+/** A frame as it is delivered, in the kernel's words. */
 export interface Delivered {
 	readonly bytes: Buffer;
+	/** skb_shinfo()->gso_type of Linux 6.18. */
 	readonly gsoType: number;
 	readonly gsoSize: number;
 	readonly checksumStart: number;
+	/** The tag that a device took off: protocol << 16 | TCI, or 0. */
+	readonly vlan: number;
 }
 
-export interface Limits {
+/** What a device found out about a frame besides its bytes. */
+export interface Found {
+	readonly hash?: number;
+	readonly vlan?: number;
+}
+
+/** The frames of one poll. */
+export interface Sequence {
+	readonly frames: readonly Buffer[];
+	/** Of each frame; nothing where there is none. */
+	readonly found?: readonly Found[];
+	/** gro_max_size and gro_ipv4_max_size of the device, 65,536 unless given. */
 	readonly maxSize?: number;
 	readonly ipv4MaxSize?: number;
 }
 
-export function encode(frames: readonly Buffer[], limits: Limits = {}): Buffer {
+/** As the kernel has the size limits from its start: GRO_LEGACY_MAX_SIZE. */
+export const MAX_SIZE = 65536;
+
+/** include/linux/skbuff.h of Linux 6.18: SKB_GSO_TCPV4, SKB_GSO_TCPV6, SKB_GSO_TCP_FIXEDID, SKB_GSO_TCP_ACCECN, by the bits of the layout. */
+const GSO_TYPES = [1, 1 << 4, 1 << 30, 1 << 19] as const;
+
+export function encode({ frames, found, maxSize, ipv4MaxSize }: Sequence): Buffer {
 	const batch = Buffer.alloc(HEADER + frames.length * PACKET);
 	batch.writeUInt32LE(MAGIC, 0);
 	batch.writeUInt32LE(frames.length, 4);
-	batch.writeUInt32LE(limits.maxSize ?? 65536, 8);
-	batch.writeUInt32LE(limits.ipv4MaxSize ?? 65536, 12);
+	batch.writeUInt32LE(maxSize ?? MAX_SIZE, 8);
+	batch.writeUInt32LE(ipv4MaxSize ?? MAX_SIZE, 12);
 	frames.forEach((frame, index) => {
 		const at = HEADER + index * PACKET;
 		batch.writeUInt32LE(frame.length, at);
+		batch.writeUInt32LE(found?.[index]?.hash ?? 0, at + 4);
+		batch.writeUInt32LE(found?.[index]?.vlan ?? 0, at + 8);
 		batch[at + 12] = checksumIsGood(frame) ? 1 : 0;
 		batch.set(frame.subarray(0, HEAD), at + META);
 	});
@@ -64,6 +86,7 @@ interface Answer {
 	readonly gsoSize: number;
 	readonly payload: number;
 	readonly transport: number;
+	readonly vlan: number;
 	readonly head: Buffer;
 }
 
@@ -79,6 +102,7 @@ export function answers(batch: Buffer): readonly Answer[] {
 			gsoSize: packet.readUInt16LE(18),
 			payload: packet.readUInt16LE(20),
 			transport: packet[22]!,
+			vlan: packet.readUInt32LE(8),
 			head: packet.subarray(META),
 		};
 	});
@@ -97,9 +121,10 @@ export function delivered(frames: readonly Buffer[], batch: Buffer): readonly De
 		const header = merged ? answer.payload : Math.min(HEAD, frames[index]!.length);
 		out[answer.order] = {
 			bytes: Buffer.concat([answer.head.subarray(0, header), frames[index]!.subarray(header), ...parts]),
-			gsoType: merged ? (answer.gso & 2 ? 4 : 1) : 0,
+			gsoType: GSO_TYPES.reduce((all, type, bit) => all | (answer.gso & (1 << bit) ? type : 0), 0),
 			gsoSize: answer.gsoSize,
 			checksumStart: merged ? answer.transport : 0,
+			vlan: answer.vlan,
 		};
 	});
 	return out;

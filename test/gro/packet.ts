@@ -25,6 +25,8 @@ export interface Spec {
 	readonly ipOptions?: readonly number[];
 	readonly extensions?: readonly { readonly kind: number; readonly body: readonly number[] }[];
 	readonly protocol?: number;
+	/** A packet instead of the TCP segment; no checksum is written into it. */
+	readonly inner?: Uint8Array;
 	readonly source?: number;
 	readonly mac?: number;
 	readonly etherType?: number;
@@ -70,7 +72,7 @@ export function sum16(bytes: Uint8Array, start = 0): number {
 }
 
 export function frame(spec: Spec): Buffer {
-	const tcp = segment(spec);
+	const tcp = spec.inner === undefined ? segment(spec) : Buffer.from(spec.inner);
 	const network = spec.version === 6 ? ipv6(spec, tcp) : ipv4(spec, tcp);
 	const ethernet = Buffer.from([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, spec.mac ?? 2, 0, 0]);
 	ethernet.writeUInt16BE(spec.etherType ?? (spec.version === 6 ? 0x86dd : 0x0800), 12);
@@ -96,6 +98,7 @@ function segment(spec: Spec): Buffer {
 
 /** Writes the checksum over the pseudo header of these addresses. */
 function sealed(spec: Spec, tcp: Buffer, addresses: Uint8Array): Buffer {
+	if (spec.inner !== undefined) return tcp;
 	const sum = 0xffff ^ sum16(tcp, sum16(addresses) + (spec.protocol ?? 6) + tcp.length);
 	tcp.writeUInt16BE((sum + (spec.wrong?.tcp ?? 0)) & 0xffff, 16);
 	return tcp;

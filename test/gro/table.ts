@@ -1,9 +1,9 @@
 // Sequences with a name and how many frames the kernel's own GRO delivers of them: the cases of tools/testing/selftests/net/gro.c in intent, and the rules that it leaves out.
+import type { Found, Sequence } from "./batch.ts";
 import { CWR, DF, ECE, FIN, frame, PSH, RST, type Spec, SYN, timestamps, URG } from "./packet.ts";
 
-export interface Case {
+export interface Case extends Sequence {
 	readonly name: string;
-	readonly frames: readonly Buffer[];
 	/** What the oracle (Linux 6.18.44) delivers; the test asks it again. */
 	readonly delivered: number;
 }
@@ -24,10 +24,11 @@ const both = (
 	make: (version: 4 | 6) => readonly Buffer[],
 ): readonly Case[] =>
 	([4, 6] as const).map((version) => ({ name: `${name}, IPv${version}`, frames: make(version), delivered }));
-const v4 = (name: string, delivered: number, frames: readonly Buffer[]): Case => ({
+const v4 = (name: string, delivered: number, frames: readonly Buffer[], more: Partial<Case> = {}): Case => ({
 	name,
 	delivered,
 	frames,
+	...more,
 });
 const v6 = v4;
 
@@ -194,4 +195,101 @@ const sizes: readonly Case[] = [
 	v4("jumbo segments", 2, run(8, { payload: 9000 })),
 ];
 
-export const TABLE: readonly Case[] = [...data, ...flags, ...tcp, ...network, ...sizes];
+/** The same frames, of which the device found out something, or with smaller limits. */
+const also = (cases: readonly Case[], more: Partial<Case>): readonly Case[] =>
+	cases.map((one) => ({ ...one, ...more }));
+const hashes = (count: number, hash: (index: number) => number): readonly Found[] =>
+	Array.from({ length: count }, (_, index) => ({ hash: hash(index) }));
+const tags = (...vlans: readonly number[]): readonly Found[] => vlans.map((vlan) => ({ vlan }));
+
+const VLAN_5 = 0x8100_0005;
+
+const device: readonly Case[] = [
+	...also(
+		both("the same hash", 1, (version) => run(3, { version })),
+		{ found: hashes(3, () => 0xdeadbeef) },
+	),
+	...also(
+		both("another hash of the same bucket", 2, (version) => run(2, { version })),
+		{ found: hashes(2, (index) => 5 + 8 * index) },
+	),
+	...also(
+		both("another bucket", 2, (version) => run(2, { version })),
+		{ found: hashes(2, (index) => 5 + index) },
+	),
+	v4("9 flows fit into 8 buckets", 9, turns(9, 3), { found: hashes(27, (index) => index % 9) }),
+	v4("a full bucket pushes out its own oldest only", 21, turns(12, 2), {
+		found: hashes(24, (index) => (index % 12 < 9 ? 0 : 1)),
+	}),
+	v4("buckets go on in their order, not in that of arrival", 3, turns(3, 2), {
+		found: hashes(6, (index) => 7 - (index % 3)),
+	}),
+	...also(
+		both("the same VLAN tag", 1, (version) => run(3, { version })),
+		{ found: tags(VLAN_5, VLAN_5, VLAN_5) },
+	),
+	...also(
+		both("another VLAN", 2, (version) => run(2, { version })),
+		{ found: tags(VLAN_5, VLAN_5 + 1) },
+	),
+	...also(
+		both("another priority of the same VLAN", 2, (version) => run(2, { version })),
+		{ found: tags(VLAN_5, VLAN_5 + 0x2000) },
+	),
+	...also(
+		both("a VLAN tag on one", 2, (version) => run(2, { version })),
+		{ found: tags(VLAN_5, 0) },
+	),
+	...also(
+		both("another kind of VLAN tag", 2, (version) => run(2, { version })),
+		{ found: tags(VLAN_5, 0x88a8_0005) },
+	),
+	...also(
+		both("a tag of VLAN 0, and none", 2, (version) => run(2, { version })),
+		{ found: tags(0x8100_0000, 0) },
+	),
+];
+
+/** Two segments whose sum, from the IP header on, is `size`. */
+const twoOf = (version: 4 | 6, size: number): readonly Buffer[] => {
+	const payload = size - (version === 4 ? 40 : 60);
+	const first = Math.max(40_000, payload - 40_000);
+	return [
+		frame({ version, payload: first }),
+		frame({ version, payload: payload - first, seq: 1 + first, id: 1 }),
+	];
+};
+
+const limits: readonly Case[] = [
+	...both("65,535 bytes: a packet has no more", 1, (version) => twoOf(version, 65_535)),
+	...both("65,536 bytes", 2, (version) => twoOf(version, 65_536)),
+	...both("65,537 bytes", 2, (version) => twoOf(version, 65_537)),
+	...both("one of 65,535 bytes alone", 1, (version) => [
+		frame({ version, payload: 65_535 - (version === 4 ? 40 : 60) }),
+	]),
+	...also(
+		both("just below gro_max_size", 1, (version) => twoOf(version, 49_999)),
+		{ maxSize: 50_000, ipv4MaxSize: 50_000 },
+	),
+	...also(
+		both("gro_max_size", 2, (version) => twoOf(version, 50_000)),
+		{ maxSize: 50_000, ipv4MaxSize: 50_000 },
+	),
+	v4("gro_ipv4_max_size is IPv4's", 2, run(2), { ipv4MaxSize: 240 }),
+	v4("gro_ipv4_max_size is not IPv6's", 1, run(2, { version: 6 }), { ipv4MaxSize: 240 }),
+	v4("gro_max_size is not IPv4's", 1, run(2), { maxSize: 240 }),
+	v6("gro_max_size is IPv6's", 2, run(2, { version: 6 }), { maxSize: 240 }),
+	...also(
+		both("a gro_max_size that nothing fits", 3, (version) => run(3, { version })),
+		{ maxSize: 1, ipv4MaxSize: 1 },
+	),
+	...also(
+		both("the one behind gro_max_size starts anew", 3, (version) => run(6, { version })),
+		{ maxSize: 300, ipv4MaxSize: 300 },
+	),
+];
+
+export const TABLE: readonly Case[] = [
+	...[...data, ...flags, ...tcp, ...network, ...sizes],
+	...[...device, ...limits],
+];

@@ -1,5 +1,5 @@
 // The package's vectors: cases of the table as batches, with the answers that the kernel's own GRO agreed to. Refuses a case that the table does not have.
-import { encode } from "./batch.ts";
+import { encode, type Sequence } from "./batch.ts";
 import { TABLE } from "./table.ts";
 
 const CASES = [
@@ -35,9 +35,8 @@ const MORE = [
 	...["extension header 0", "extension headers that differ", "the 9th flow pushes the oldest out"],
 ];
 
-export interface VectorCase {
+export interface VectorCase extends Sequence {
 	readonly name: string;
-	readonly frames: readonly Buffer[];
 }
 
 export const VECTOR_CASES: readonly VectorCase[] = [...CASES, ...MORE].map((name) => {
@@ -47,8 +46,8 @@ export const VECTOR_CASES: readonly VectorCase[] = [...CASES, ...MORE].map((name
 });
 
 /** The line of vectors/table.jsonl for a case and what the function answered. */
-export function vectorLine({ name, frames }: VectorCase, out: Buffer): string {
+export function vectorLine({ name, ...sequence }: VectorCase, out: Buffer): string {
 	const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-	const data = encode(frames).toString("hex");
+	const data = encode(sequence).toString("hex");
 	return JSON.stringify({ name: slug, why: name, program: "gro", data, retval: 2, out: out.toString("hex") });
 }

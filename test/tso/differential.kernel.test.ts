@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { haveRoot, skipUnless } from "../harness/feature.ts";
+import { openWire } from "../harness/wire.ts";
 import { buildTools, type Tools } from "./build.ts";
-import { compare, openWire } from "./differential.ts";
+import { compare } from "./differential.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kfn-tso-"));
 const SEED = Number(process.env["KFN_TSO_SEED"] ?? Date.now() % 1_000_000_000);
@@ -24,13 +25,13 @@ const TABLE = { superpackets: 46, ours: 32 };
 describe("a table of shapes is segmented as the kernel segments it", () => {
 	test.for(["tcx", "clsact"] as const)("by a program on a %s hook", async (hook, context) => {
 		skipUnless(context, haveRoot());
-		await using wire = await openWire();
+		await using wire = await openWire("tso");
 		expect(await compare(wire, tools, hook, "table")).toMatchObject(TABLE);
 	});
 
 	test("where the device makes no checksums", async (context) => {
 		skipUnless(context, haveRoot());
-		await using wire = await openWire();
+		await using wire = await openWire("tso");
 		expect(await compare(wire, tools, "tcx", "table", "no offload")).toMatchObject(TABLE);
 	});
 });
@@ -38,7 +39,7 @@ describe("a table of shapes is segmented as the kernel segments it", () => {
 describe(`random superpackets, KFN_TSO_SEED=${SEED}`, () => {
 	test(`${COUNT} of them`, async (context) => {
 		skipUnless(context, haveRoot());
-		await using wire = await openWire();
+		await using wire = await openWire("tso");
 		const found = await compare(wire, tools, "tcx", { seed: SEED, count: COUNT });
 		expect(found).toMatchObject({ superpackets: COUNT, zeros: 0 });
 		// About one in five is of a shape that is left to the kernel.
@@ -48,7 +49,7 @@ describe(`random superpackets, KFN_TSO_SEED=${SEED}`, () => {
 
 	test("some of them, where the device makes no checksums", async (context) => {
 		skipUnless(context, haveRoot());
-		await using wire = await openWire();
+		await using wire = await openWire("tso");
 		const count = Math.ceil(COUNT / 5);
 		const found = await compare(wire, tools, "tcx", { seed: SEED + 1, count }, "no offload");
 		expect(found.superpackets).toBe(count);

@@ -1,25 +1,6 @@
 // Has superpackets segmented by the kernel's software GSO and by the program, and hands back what the comparison counted. Refuses the machine's own devices: the wire is one of a namespace made for it.
-import { type NetworkNamespace, openNamespace } from "../harness/namespace.ts";
+import { IN, OUT, type Wire } from "../harness/wire.ts";
 import type { Tools } from "./build.ts";
-
-/** A wire with both ends in one namespace; nothing but the test sends on it. */
-export interface Wire extends AsyncDisposable {
-	readonly netns: NetworkNamespace;
-}
-
-export const OUT = "out0";
-export const IN = "in0";
-
-/** The table has segments of up to 15,000 bytes, so the wire takes them. */
-export async function openWire(): Promise<Wire> {
-	const netns = await openNamespace("tso");
-	const ip = (...args: string[]) => netns.run("ip", args);
-	await netns.sysctl("net.ipv6.conf.default.disable_ipv6", "1");
-	await ip("link", "add", OUT, "mtu", "65535", "type", "veth", "peer", "name", IN, "mtu", "65535");
-	await ip("link", "set", OUT, "up");
-	await ip("link", "set", IN, "up");
-	return { netns, [Symbol.asyncDispose]: () => netns[Symbol.asyncDispose]() };
-}
 
 export type Hook = "tcx" | "clsact";
 

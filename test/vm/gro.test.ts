@@ -27,8 +27,7 @@ beforeAll(async () => {
 	const [object, testRun] = [join(folder, "gro.bpf.o"), join(folder, "test_run")];
 	buildObject(object);
 	buildTestRun(testRun, true);
-	const sequences = [...TABLE.map(({ frames }) => frames), ...randomSequences(1_000_003, 500)];
-	const input = inputOf(sequences.map((frames) => encode(frames)));
+	const input = inputOf([...TABLE, ...randomSequences(1_000_003, 500)].map(encode));
 	wanted = createHash("sha256")
 		.update(askRaw(testRun, [object, TIMELESS], input))
 		.digest("hex");

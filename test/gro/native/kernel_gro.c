@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Shows what this kernel's own GRO makes of batches from stdin. To be started in
- * a namespace that a test made; refuses any other. A tap device with NAPI takes
- * the frames. Its NAPI runs in a thread that may use only the CPU of this process,
- * which is of real time: so the thread polls when this process waits for the first
- * answer, and finds all frames of the batch, and a poll is not preempted.
+ * a namespace that a test made, with both ends of a veth wire in it; refuses any
+ * other. Packets are sent out of one end; the other has NAPI and GRO. Its NAPI
+ * runs in a thread that may use only the CPU of this process, which is of real
+ * time: so the thread polls when this process waits for the first answer, and
+ * finds all frames of the batch, and a poll is not preempted. Hash and VLAN tag
+ * are put on packets by wire.bpf.c.
  *
- * kernel_gro /run/netns/kfn-... DEVICE: { u32 frames, { u32 length, u32 virtio flags, bytes }... },
- * repeated, gives { u32 frames, { u32 length, u32 GSO type, u32 GSO size,
- * u32 checksum start (0: none), bytes }... }; little-endian.
+ * kernel_gro /run/netns/kfn-... WIRE.bpf.o OUT IN:
+ * { u32 frames, u32 gro_max_size, u32 gro_ipv4_max_size, { u32 length, u32 hash,
+ * u32 VLAN tag, bytes }... }, repeated, gives { u32 frames, { u32 length,
+ * u32 GSO type, u32 GSO size, u32 checksum start (0: none), u32 VLAN tag,
+ * bytes }... }; little-endian. A VLAN tag is protocol << 16 | TCI, or 0. The GSO
+ * type is skb_shinfo()->gso_type, not what a packet socket shows of it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <sched.h>
@@ -26,16 +31,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
+
+#include "device.h"
 
 #define LIMIT 131072
+#define LONGEST (65535 + ETH_HLEN)	/* of a veth device of the highest MTU */
 #define FRAMES 63	/* one poll: below NAPI_POLL_WEIGHT, so that the poll also completes */
 
-static int tap, capture;
+static int sender, capture, found_map, types_map;
 static uint8_t buffer[LIMIT];
 
 static void refuse_other_namespaces(const char *path)
@@ -50,80 +55,77 @@ static void refuse_other_namespaces(const char *path)
 		errx(1, "to be started in %s", path);
 }
 
-static void write_text(const char *path, const char *text)
+static int index_of(const char *device)
 {
-	int fd = open(path, O_WRONLY);
+	int ifindex = if_nametoindex(device);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0 || close(fd))
-		err(1, "%s", path);
+	if (!ifindex)
+		err(1, "%s", device);
+	return ifindex;
 }
 
-static void open_tap(const char *name)
+static void attach(struct bpf_object *object, const char *name, enum bpf_tc_attach_point point, int ifindex)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_NAPI };
-	char path[128];
-	int control = socket(AF_INET, SOCK_DGRAM, 0);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1, .flags = BPF_TC_F_REPLACE);
+	int ret = bpf_tc_hook_create(&hook);
 
-	tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
-	if (tap < 0 || control < 0 || ioctl(tap, TUNSETIFF, &request))
-		err(1, "/dev/net/tun");
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
-	write_text(path, "1");
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(control, SIOCSIFFLAGS, &request))
-		err(1, "SIOCSIFFLAGS");
-	close(control);
-	snprintf(path, sizeof(path), "/sys/class/net/%s/threaded", name);
-	write_text(path, "1");
+	opts.prog_fd = bpf_program__fd(bpf_object__find_program_by_name(object, name));
+	if (!ret || ret == -EEXIST)
+		ret = bpf_tc_attach(&hook, &opts);
+	if (ret)
+		errx(1, "%s: %s", name, strerror(-ret));
+}
+
+/* Both filters end with the namespace. */
+static void put_programs(const char *path, int out, int in)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	struct bpf_program *program;
+
+	if (!object)
+		err(1, "%s", path);
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
+	if (bpf_object__load(object))
+		errx(1, "%s does not load", path);
+	found_map = bpf_object__find_map_fd_by_name(object, "found");
+	types_map = bpf_object__find_map_fd_by_name(object, "gso_types");
+	attach(object, "leave", BPF_TC_EGRESS, out);
+	attach(object, "arrive", BPF_TC_INGRESS, in);
+}
+
+static int packet_socket(int ifindex, int protocol)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = ifindex,
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0), on = 1, size = 64 << 20;
+
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		err(1, "AF_PACKET");
+	return fd;
 }
 
 /*
- * Two sockets, of which only the younger is read: it is asked first. The last one
- * asked about a packet that no protocol takes gets it with the end of the list
- * (__netif_receive_skb_list_core()), which would not be the order of delivery.
+ * Two sockets that listen, of which only the younger is read: it is asked first.
+ * The last one asked about a packet that no protocol takes gets it with the end
+ * of the list (__netif_receive_skb_list_core()), which would not be the order of
+ * delivery.
  */
-static void open_capture(const char *name)
+static void open_wire(const char *object, const char *out, const char *in)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	int last = socket(AF_PACKET, SOCK_RAW, 0), on = 1, size = 64 << 20;
-
-	address.sll_ifindex = if_nametoindex(name);
-	if (last < 0 || bind(last, (struct sockaddr *)&address, sizeof(address)))
-		err(1, "AF_PACKET");
-	capture = socket(AF_PACKET, SOCK_RAW, 0);
-	if (capture < 0 || setsockopt(capture, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) ||
-	    setsockopt(capture, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) ||
-	    setsockopt(capture, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
-	    bind(capture, (struct sockaddr *)&address, sizeof(address)))
-		err(1, "AF_PACKET");
-}
-
-/* The thread's name is napi/DEVICE-ID. */
-static pid_t napi_thread(const char *name)
-{
-	char want[64], path[300], comm[64];
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
-	pid_t found = 0;
-
-	snprintf(want, sizeof(want), "napi/%s-", name);
-	while (proc && !found && (entry = readdir(proc))) {
-		FILE *file;
-
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		file = fopen(path, "r");
-		if (!file)
-			continue;
-		if (fgets(comm, sizeof(comm), file) && !strncmp(comm, want, strlen(want)))
-			found = atoi(entry->d_name);
-		fclose(file);
-	}
-	if (proc)
-		closedir(proc);
-	if (!found)
-		errx(1, "no thread %s", want);
-	return found;
+	device_feature(out, ETHTOOL_STSO, 0);	/* or veth takes no packet for GRO's: veth_skb_is_eligible_for_gro() */
+	device_feature(in, ETHTOOL_SGRO, 1);
+	put_programs(object, index_of(out), index_of(in));
+	packet_socket(index_of(in), ETH_P_ALL);
+	capture = packet_socket(index_of(in), ETH_P_ALL);
+	sender = packet_socket(index_of(out), 0);
 }
 
 static void share_cpu(pid_t thread)
@@ -145,75 +147,113 @@ static void read_whole(void *to, size_t length)
 		errx(1, "a batch is incomplete");
 }
 
-static uint8_t frames[FRAMES][16384];
-static struct { uint32_t length, flags; } heads[FRAMES];
+static uint8_t frames[FRAMES][LONGEST];
+static struct { uint32_t length, hash, vlan; } heads[FRAMES];
+
+static void send_frame(uint32_t index)
+{
+	struct virtio_net_hdr head = { 0 };
+	struct iovec parts[2] = { { &head, sizeof(head) }, { frames[index], heads[index].length } };
+	struct { struct cmsghdr head; uint32_t mark; } control = {
+		.head = { CMSG_LEN(sizeof(uint32_t)), SOL_SOCKET, SO_MARK }, .mark = index,
+	};
+	struct msghdr message = {
+		.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	if (sendmsg(sender, &message, 0) < 0)
+		err(1, "frame %u of %u bytes", index, heads[index].length);
+}
 
 static void send_batch(uint32_t count)
 {
+	uint32_t none = 0, first = 0;
+
 	for (uint32_t i = 0; i < count; i++) {
 		read_whole(&heads[i], sizeof(heads[i]));
 		if (heads[i].length > sizeof(frames[i]))
 			errx(1, "a frame is too long");
 		read_whole(frames[i], heads[i].length);
+		if (bpf_map_update_elem(found_map, &i, &heads[i].hash, BPF_ANY))
+			err(1, "map");
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		struct virtio_net_hdr head = { .flags = heads[i].flags };
-		struct iovec parts[2] = { { &head, sizeof(head) }, { frames[i], heads[i].length } };
+	if (bpf_map_update_elem(types_map, &first, &none, BPF_ANY))
+		err(1, "map");
+	for (uint32_t i = 0; i < count; i++)
+		send_frame(i);
+}
 
-		if (head.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-			head.csum_start = heads[i].flags >> 8;
-			head.csum_offset = 16;
-		}
-		if (writev(tap, parts, 2) < 0)
-			err(1, "frame %u of %u bytes", i, heads[i].length);
+static uint32_t vlan_of(struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		struct tpacket_auxdata *data = (void *)CMSG_DATA(c);
+
+		if (c->cmsg_type == PACKET_AUXDATA && data->tp_status & TP_STATUS_VLAN_VALID)
+			return data->tp_vlan_tpid << 16 | data->tp_vlan_tci;
 	}
+	return 0;
+}
+
+/* The answer's words but the GSO type, and the frame behind them; 0 when no more came. */
+static size_t receive(uint32_t *words, int flags)
+{
+	struct virtio_net_hdr *head = (void *)buffer;
+	uint8_t control[256];
+	struct iovec part = { buffer, sizeof(buffer) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(capture, &message, flags);
+
+	if (got < 0 && errno == EAGAIN)
+		return 0;
+	if (got < (ssize_t)sizeof(*head))
+		err(1, "recvmsg");
+	words[0] = got - sizeof(*head);
+	words[2] = head->gso_size;
+	words[3] = head->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? head->csum_start : 0;
+	words[4] = vlan_of(&message);
+	return words[0];
 }
 
 static void write_answer(void)
 {
 	static uint8_t all[16 << 20];
-	uint32_t count = 0;
-	size_t used = 0;
+	uint32_t count = 0, words[5], first = 0, arrived;
+	size_t used = 0, got;
 
-	for (int flags = 0;; flags = MSG_DONTWAIT) {
-		struct virtio_net_hdr *head = (void *)buffer;
-		uint32_t words[4];
-		ssize_t got = recv(capture, buffer, sizeof(buffer), flags);
-
-		if (got < 0 && errno == EAGAIN)
-			break;
-		if (got < (ssize_t)sizeof(*head))
-			err(1, "recv");
-		got -= sizeof(*head);
-		words[0] = got;
-		words[1] = head->gso_type;
-		words[2] = head->gso_size;
-		words[3] = head->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ? head->csum_start : 0;
+	for (int flags = 0; (got = receive(words, flags)); flags = MSG_DONTWAIT) {
+		count++;
+		if (bpf_map_lookup_elem(types_map, &count, &words[1]))
+			err(1, "map");
 		if (used + sizeof(words) + got > sizeof(all))
 			errx(1, "too much of an answer");
 		memcpy(all + used, words, sizeof(words));
-		memcpy(all + used + sizeof(words), head + 1, got);
+		memcpy(all + used + sizeof(words), buffer + sizeof(struct virtio_net_hdr), got);
 		used += sizeof(words) + got;
-		count++;
 	}
+	if (bpf_map_lookup_elem(types_map, &first, &arrived) || arrived != count)
+		errx(1, "%u frames captured, %u noted", count, arrived);
 	fwrite(&count, sizeof(count), 1, stdout);
 	fwrite(all, used, 1, stdout);
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t count;
+	struct { uint32_t count, size, ipv4_size; } batch, last = { 0 };
 
-	if (argc != 3)
-		errx(2, "usage: kernel_gro /run/netns/kfn-... DEVICE");
+	if (argc != 5)
+		errx(2, "usage: kernel_gro /run/netns/kfn-... WIRE.bpf.o OUT IN");
 	refuse_other_namespaces(argv[1]);
-	open_tap(argv[2]);
-	open_capture(argv[2]);
-	share_cpu(napi_thread(argv[2]));
-	while (fread(&count, sizeof(count), 1, stdin) == 1) {
-		if (!count || count > FRAMES)
+	open_wire(argv[2], argv[3], argv[4]);
+	share_cpu(device_napi_thread(argv[4]));
+	while (fread(&batch, sizeof(batch), 1, stdin) == 1) {
+		if (!batch.count || batch.count > FRAMES)
 			errx(1, "1 to %d frames", FRAMES);
-		send_batch(count);
+		if (batch.size != last.size || batch.ipv4_size != last.ipv4_size)
+			device_gro_max_size(index_of(argv[4]), batch.size, batch.ipv4_size);
+		last = batch;
+		send_batch(batch.count);
 		write_answer();
 	}
 	return 0;
