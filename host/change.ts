@@ -22,6 +22,7 @@ import type { HostLock } from "./lock.ts";
 import { appendLog, tryLog } from "./log.ts";
 import { isWide, plannedKey } from "./places.ts";
 import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
+import { demandNotRevoked } from "./recall/revoked.ts";
 import { type Recovery, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
 import { unlessDamaged } from "./state-file.ts";
@@ -187,7 +188,10 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		writeApplied(lock, { schema: "kfn.applied/1", generation: next.generation, at, functions });
 		if (isWhole(running)) recordGood(lock, next.generation, markOf(running));
 	},
-	commit({ lock, next }) {
+	commit(running) {
+		const { lock, next } = running;
+		// What was revoked while this change was at work; a revocation that comes later finds it active, and takes it off.
+		demandNoneRevoked(running);
 		pointTo(lock, next.generation);
 	},
 	mark({ lock }) {
@@ -247,7 +251,16 @@ async function begin(lock: HostLock, spec: ChangeSpec): Promise<Running> {
 	const warnings = [...spec.recovery.warnings, ...laterPlaces(lock.host, from, spec.functions)];
 	const done = { checked: undefined, applied: undefined, watched: undefined, baseline: [] };
 	const health = lock.host.health();
+	demandNoneRevoked({ lock, from, next });
 	return { health, lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
+}
+
+/** HOST_REVOKED where the change brings a revoked function; one that is active already is for the recall to take off. */
+function demandNoneRevoked({ lock, from, next }: Pick<Running, "lock" | "from" | "next">): void {
+	const brought = next.functions.filter(
+		(entry) => !from.functions.some((before) => sameFunctions([before], [entry])),
+	);
+	demandNotRevoked(lock.host, brought);
 }
 
 /** Who asked for places that are yet to come should know what it takes. */

@@ -63,6 +63,11 @@ export const HOST_ERRORS = {
 		means: "what this host holds or is offered of its registry is older than what it has verified before",
 	},
 	HOST_TRUST_POLICY: { exit: 3, means: "policy.json is not in the documented form" },
+	HOST_REVOKED: { exit: 3, means: "the publisher revoked this tag or build: it is not activated again" },
+	HOST_REVOKED_MALFORMED: {
+		exit: 3,
+		means: "what this host remembers of revocations cannot be read, so that nothing may be activated",
+	},
 	HOST_BOOT_NO_INITRAMFS: { exit: 1, means: "no known maker of initramfs images is installed" },
 	HOST_LOCKDOWN_NOT_AUDITED: {
 		exit: 1,

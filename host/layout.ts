@@ -37,6 +37,9 @@ export interface Layout {
 	readonly initramfs: string;
 	readonly bootEnabled: string;
 	readonly bootRecords: string;
+	/** What was revoked (docs/formats/recall.md): in a folder of its own, since it is written without the host's lock. */
+	readonly recall: string;
+	readonly revoked: string;
 	/** Where `kfn import` keeps a registry's tree. */
 	readonly registry: string;
 	readonly pins: string;
@@ -82,6 +85,8 @@ export function layoutOf(root: string): Layout {
 		initramfs: join(state, "initramfs"),
 		bootEnabled: join(root, "etc/kfn/boot-enabled.json"),
 		bootRecords: join(root, "run/kfn/boot"),
+		recall: join(state, "recall"),
+		revoked: join(state, "recall/revoked.json"),
 		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),
 		trustSet: (name) => join(state, "tuf/sets", name),

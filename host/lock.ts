@@ -1,5 +1,6 @@
 // The one lock of a host, as a value that everything which changes the host demands. Refuses to wait: who is second is told who is first.
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileError } from "./durable.ts";
 import { codeOf, HostError } from "./errors.ts";
 import type { Host } from "./host.ts";
@@ -57,7 +58,7 @@ export async function withLock<T>(
 	body: (lock: HostLock) => Promise<T> | T,
 ): Promise<T> {
 	host.durable.makeFolder(host.layout.state);
-	const lock = new HeldLock(host, command, await acquire(host));
+	const lock = new HeldLock(host, command, await acquire(host, host.layout.lock));
 	try {
 		const holder: Holder = { pid: process.pid, command, since: host.now().toISOString() };
 		host.durable.scribble(lock.fd, `${JSON.stringify(holder)}\n`);
@@ -67,8 +68,8 @@ export async function withLock<T>(
 	}
 }
 
-async function acquire(host: Host): Promise<number> {
-	const path = host.layout.lock;
+/** Opens and locks a file of the host's state; closing it gives the lock back. Errors as {@link withLock}. */
+export async function acquire(host: Host, path: string): Promise<number> {
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		const fd = open(host, path);
 		try {
@@ -80,7 +81,7 @@ async function acquire(host: Host): Promise<number> {
 		}
 		// A purge removed the file between open and flock: what is locked has no name any more, and the next one would lock another file.
 		closeSync(fd);
-		host.durable.makeFolder(host.layout.state);
+		host.durable.makeFolder(dirname(path));
 	}
 	throw locked(path, undefined);
 }

@@ -12,11 +12,12 @@ import { readHealth } from "./health.ts";
 import type { Host, OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { sameFunctions } from "./plan.ts";
+import { readRevoked, revocable, revokedBy } from "./recall/revoked.ts";
 import { recover } from "./recover.ts";
 import { type ChangeReport, unchangedReport } from "./report.ts";
 
 export interface RollbackRequest {
-	/** The generation to go back to; unless given, the latest earlier one that is not bad and differs. 0: nothing active. */
+	/** The generation to go back to; unless given, the latest earlier one that is not bad, holds nothing revoked, and differs. 0: nothing active. */
 	to?: number | undefined;
 	onStep?: OnStep | undefined;
 }
@@ -25,7 +26,7 @@ export interface RollbackRequest {
  * Makes a new generation whose functions equal those of an older one.
  *
  * Every bundle is verified, loaded and tried again, as at its installation: one whose publisher is no longer trusted
- * does not come back. HOST_NO_GENERATION where the one asked for does not exist.
+ * does not come back, nor does what was revoked (HOST_REVOKED). HOST_NO_GENERATION where the one asked for does not exist.
  */
 export async function rollback(lock: HostLock, request: RollbackRequest = {}): Promise<ChangeReport> {
 	const { host } = lock;
@@ -50,12 +51,15 @@ export async function rollback(lock: HostLock, request: RollbackRequest = {}): P
 	});
 }
 
-/** The latest earlier generation that is not marked bad and had other functions than the current one. */
+/** The latest earlier generation that is not marked bad, holds nothing revoked and had other functions than the current one. */
 function previousOf(host: Host, current: number): number {
 	const now = planOrUndefined(host, current);
+	const revoked = readRevoked(host);
 	const isOther = (n: number) => {
 		const plan = planOrUndefined(host, n);
-		return plan !== undefined && (now === undefined || !sameFunctions(plan.functions, now.functions));
+		if (plan === undefined || (now !== undefined && sameFunctions(plan.functions, now.functions)))
+			return false;
+		return !plan.functions.some((entry) => revokedBy(revoked, revocable(entry)) !== undefined);
 	};
 	const earlier = generationNumbers(host).filter((n) => n < current);
 	const previous = earlier.findLast((n) => readHealth(host, n)?.state !== "bad" && isOther(n));
@@ -66,7 +70,7 @@ function previousOf(host: Host, current: number): number {
 		hint:
 			current === 0
 				? "nothing was ever installed here"
-				: "earlier ones were removed, are bad, or ran the same; kfn rollback 0 deactivates everything",
+				: "earlier ones were removed, are bad, hold what was revoked, or ran the same; kfn rollback 0 deactivates everything",
 		details: { current, earlier },
 	});
 }

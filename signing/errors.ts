@@ -38,6 +38,8 @@ export const SIGNING_ERRORS = {
 		exit: 3,
 		means: "a later pointer of this channel was seen before, or another one with this serial",
 	},
+	REVOCATION_MALFORMED: { exit: 3, means: "the revocation breaks its format" },
+	REVOCATION_NAME: { exit: 3, means: "the revocation is of another bundle name" },
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

@@ -33,6 +33,7 @@ import {
 import { formatPublicKey, parsePublicKey, parsePublicKeyFile } from "./public-key.ts";
 import { parsePublishers, publisherFor, serializePublishers } from "./publishers.ts";
 import { parseRegistryDocument, serializeRegistryDocument } from "./registry-document.ts";
+import { newRevocation, openRevocation, parseRevocationFile, unverifiedRevocation } from "./revocation.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, parseSignatureFile, serializeSignatureFile } from "./signature-file.ts";
 import type { FetchFile } from "./tuf/fetch-port.ts";
@@ -73,6 +74,7 @@ let publishers: Buffer;
 let permit: Buffer;
 let payload: Buffer;
 let channel: Buffer;
+let revocation: Buffer;
 beforeAll(async () => {
 	const [one, two] = (await Promise.all(
 		[1, 2].map((n) => secretKeyOfSeed(Buffer.alloc(32, n), `key ${n}`)),
@@ -107,6 +109,15 @@ beforeAll(async () => {
 	const envelope = await signDsseEnvelope(await signDsseEnvelope(newPermit(leave), one), two);
 	permit = Buffer.from(serializeDsseEnvelope(envelope));
 	payload = Buffer.from(envelope.payload);
+	const revoking = newRevocation({
+		...{ id: "0123456789abcdef".repeat(2), name: "gro", state: "revoked" },
+		tags: [`kfn1:${"ab".repeat(32)}`],
+		builds: [{ version: "1.0.1", manifestSha256: "cd".repeat(32) }],
+		...{ advisory: "KFN-2026-0001", reason: "breaks é", issued: "2026-11-28T12:00:00Z" },
+	});
+	revocation = Buffer.from(
+		serializeDsseEnvelope(await signDsseEnvelope(await signDsseEnvelope(revoking, one), two)),
+	);
 	const pointer: ChannelPointer = {
 		name: "gro",
 		channel: "candidate",
@@ -153,6 +164,25 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 			expect(Date.parse(parsed.expires) - Date.parse(parsed.issued)).toBeLessThanOrEqual(90 * 86_400_000);
 		});
 		expect(outcomes).toEqual(expect.arrayContaining(["PERMIT_MALFORMED", "value"]));
+	});
+
+	test("revocations", async () => {
+		const map = parsePublishers(publishers);
+		const outcomes = await fuzz(revocation, async (bytes) => {
+			const envelope = parseRevocationFile(bytes);
+			expect(Buffer.from(serializeDsseEnvelope(envelope))).toEqual(bytes);
+			await openRevocation(envelope, "gro", map);
+			expect(bytes).toEqual(revocation);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["REVOCATION_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+		const { payload: inside, payloadType } = parseRevocationFile(revocation);
+		const payloads = await fuzz(Buffer.from(inside), (bytes) => {
+			const parsed = unverifiedRevocation({ payloadType, payload: bytes, signatures: [] });
+			expect(Buffer.from(newRevocation(parsed).payload)).toEqual(bytes);
+		});
+		expect(payloads).toEqual(expect.arrayContaining(["REVOCATION_MALFORMED", "value"]));
 	});
 
 	test("channel pointers", async () => {

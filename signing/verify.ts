@@ -54,6 +54,7 @@ const HOW_TO_SIGN = {
 	bundle: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
 	"channel pointer": "ask its publisher for a signed one; to point your own channel, use kfn promote --key",
+	revocation: "ask its publisher for a signed revocation; to sign your own, use kfn recall sign",
 } as const;
 
 /** What the signatures are over. */
