@@ -35,8 +35,8 @@ beforeAll(async () => {
 async function sourceOf(published: readonly SignedSample[]): Promise<Source> {
 	const versions = await Promise.all(published.map(indexed));
 	const blob = async (digest: string) => published.find(({ sha256 }) => sha256 === digest)!.archive;
-	const index = async (name: string) => ({ schema: "kfn.index/1" as const, name, versions, permits: [] });
-	return { description: "test", index, blob, permits: async () => [] };
+	const index = async (name: string) => ({ schema: "kfn.index/1" as const, name, versions });
+	return { description: "test", index, blob, statements: async () => [] };
 }
 
 async function indexed({ version, archive, sha256, tag }: SignedSample): Promise<IndexVersion> {
@@ -93,7 +93,7 @@ test("of many newer versions only the newest are looked at, and the others are n
 	const versions = await Promise.all(many.map(indexed));
 	const crowded = {
 		...index,
-		index: async (name: string) => ({ schema: "kfn.index/1" as const, name, versions, permits: [] }),
+		index: async (name: string) => ({ schema: "kfn.index/1" as const, name, versions }),
 		blob: async () => samples[2]!.archive,
 	};
 	const found = await newerVersions(crowded, "sample", "1.0.0");

@@ -7,7 +7,7 @@ import { aboutRoutes } from "./routes/about.ts";
 import { listNamesRoute } from "./routes/list-names.ts";
 import { cosignRoute, readLogRoutes } from "./routes/log.ts";
 import { publishRoute } from "./routes/publish.ts";
-import { publishPermitRoute } from "./routes/publish-permit.ts";
+import { publishStatementRoute } from "./routes/publish-statement.ts";
 import { readMetadataRoute } from "./routes/read-metadata.ts";
 import { readTargetRoute } from "./routes/read-target.ts";
 import { errorDocument } from "./routes/route.ts";
@@ -102,7 +102,7 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	// In scopes of their own, since they take bodies of different types.
 	app.register(async (scope) => publishRoute(scope, registry));
 	app.register(async (scope) => cosignRoute(scope, registry));
-	app.register(async (scope) => publishPermitRoute(scope, registry));
+	app.register(async (scope) => publishStatementRoute(scope, registry));
 	app.register(async (scope) => {
 		scope.removeContentTypeParser("text/plain");
 		yankRoutes(scope, registry);
@@ -138,7 +138,7 @@ function translate(error: FastifyError): RegistryError {
 		case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
 		case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
 			return new RegistryError("REGISTRY_MEDIA_TYPE", "the body's content type is not taken here", {
-				hint: "an upload is application/vnd.kfn.bundle, a permit application/vnd.dsse.envelope.v1+json, a yank application/json",
+				hint: "an upload is application/vnd.kfn.bundle, a statement application/vnd.dsse.envelope.v1+json, a yank application/json",
 			});
 		case "FST_ERR_CTP_BODY_TOO_LARGE":
 			return new RegistryError("REGISTRY_TOO_LARGE", "the body is larger than this operation takes");

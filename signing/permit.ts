@@ -71,7 +71,7 @@ export function parsePermitFile(bytes: Uint8Array): DsseEnvelope {
 	return parseDsseEnvelope(bytes, FORM);
 }
 
-/** Reads a permit that another document embeds (an index's `permits`); errors as {@link parsePermitFile}. */
+/** Reads a permit that another document embeds (a list of statements); errors as {@link parsePermitFile}. */
 export function permitOfValue(value: unknown): DsseEnvelope {
 	return envelopeOfValue(value, FORM);
 }

@@ -62,7 +62,6 @@ const index = (...versions: ReturnType<typeof version>[]): IndexDocument => ({
 	schema: "kfn.index/1",
 	name: "flow-dissector",
 	versions,
-	permits: [],
 });
 
 const SLOW: Pace = { totalMs: 60_000, graceMs: 100, bytesPerSecond: 1_000_000 };

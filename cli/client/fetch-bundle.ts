@@ -9,6 +9,7 @@ import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
 import { parseRequest, selectVersion } from "./select.ts";
 import type { Source } from "./source.ts";
+import { PERMIT_FORM } from "./statements-document.ts";
 import { openTrustedSource } from "./trusted-source.ts";
 
 export interface FetchedBundle {
@@ -50,7 +51,7 @@ export async function fetchVersion(
 	const archive = await source.blob(version.sha256, version.size);
 	await demandIndexed(archive, name, version);
 	// Only who names a version wants that one, lower or not; a range means "newer".
-	const permits = range === version.version ? { listed: await source.permits(name) } : {};
+	const permits = range === version.version ? { listed: await source.statements(name, PERMIT_FORM) } : {};
 	return { archive, from: source.description, raisesFloor: true, permits };
 }
 

@@ -27,8 +27,7 @@ export function parseIndexDocument(document: unknown, name: string): IndexDocume
 		new Set(versions.map(({ sha256 }) => sha256)).size === versions.length,
 		"versions (two have one archive)",
 	);
-	const permits = list(fields["permits"], "permits").map((permit) => record(permit, "permits"));
-	return { schema: "kfn.index/1", name, versions, permits };
+	return { schema: "kfn.index/1", name, versions };
 }
 
 function parseVersion(value: unknown): IndexVersion {

@@ -1,7 +1,7 @@
 // The registry as a place to publish to; it is read through trusted-source.ts. Which registry and token: flag, then
 // environment, then etc/kfn/config.json. Refuses to guess an address.
 
-import { BUNDLE_MEDIA_TYPE, type CosignedDocument, PERMIT_MEDIA_TYPE, paths } from "#registry/api/wire.ts";
+import { BUNDLE_MEDIA_TYPE, type CosignedDocument, paths, STATEMENT_MEDIA_TYPE } from "#registry/api/wire.ts";
 import { readConfiguration } from "../config-file.ts";
 import { type Context, configPath } from "../context.ts";
 import { CliError } from "../errors.ts";
@@ -62,11 +62,14 @@ export class RegistryClient {
 		parseAnswer(answer);
 	}
 
-	/** Publishes a rollback permit's file; the same bytes again are fine. */
-	async publishPermit(name: string, id: string, file: Uint8Array): Promise<{ created: boolean }> {
+	/** Publishes a statement's file; the same bytes again are fine. */
+	async publishStatement(
+		{ kind, name, id }: { kind: string; name: string; id: string },
+		file: Uint8Array,
+	): Promise<{ created: boolean }> {
 		this.#requireToken("publish");
-		const sent = { body: file, type: PERMIT_MEDIA_TYPE };
-		const answer = await exchange(this.#options, "PUT", paths.permit(name, id), sent);
+		const sent = { body: file, type: STATEMENT_MEDIA_TYPE };
+		const answer = await exchange(this.#options, "PUT", paths.statement(kind, name, id), sent);
 		parseAnswer(answer);
 		return { created: answer.status === 201 };
 	}

@@ -9,10 +9,9 @@ import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floo
 import { demandLogged, loggedDocuments } from "#host/trust-state/log.ts";
 import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
 import type { TrustSet } from "#host/trust-state/set.ts";
-import type { IndexDocument, IndexVersion } from "#registry/api/wire.ts";
+import { type IndexDocument, type IndexVersion, targetPaths } from "#registry/api/wire.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
-import { openPermit, permitOfValue } from "#signing/permit.ts";
 import { publisherFor } from "#signing/publishers.ts";
 import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { verifyManifest } from "#signing/verify.ts";
@@ -22,6 +21,7 @@ import { parseAnswer } from "./http.ts";
 import { parseIndexDocument } from "./index-document.ts";
 import { openRegistryReader, type RegistryReader } from "./registry-fetch.ts";
 import type { Source } from "./source.ts";
+import { parseStatementsDocument, type StatementForm } from "./statements-document.ts";
 
 /** Refreshes and commits this host's trusted metadata, then reads through it. HOST_TRUST_, TRUST_ and CLI_ codes. */
 export async function openTrustedSource(context: Context, flag: string | undefined): Promise<TrustedSource> {
@@ -74,17 +74,24 @@ export class TrustedSource implements Source {
 		return index;
 	}
 
-	async permits(name: string): Promise<readonly DsseEnvelope[]> {
-		const { permits } = await this.index(name);
+	async statements(name: string, form: StatementForm): Promise<readonly DsseEnvelope[]> {
+		const path = targetPaths.statements(name, form.kind);
+		const target = await this.#session.find(path).catch((error: unknown) => {
+			if (codeOf(error) === "TRUST_NO_TARGET") return undefined;
+			throw error;
+		});
+		if (target === undefined) return [];
+		const bytes = await this.#session.download(target);
+		const values = parseStatementsDocument(parseAnswer({ status: 200, body: bytes }), name, form.kind);
 		const map = publishersOfSet(this.#session.set) ?? { publishers: [] };
 		const sound: DsseEnvelope[] = [];
-		for (const value of permits) {
+		for (const value of values) {
 			try {
-				const envelope = permitOfValue(value);
-				await openPermit(envelope, name, map);
+				const envelope = form.ofValue(value);
+				await form.open(envelope, name, map);
 				sound.push(envelope);
 			} catch (error) {
-				// One that was attached to the index must not keep the others from serving.
+				// One that was put among them must not keep the others from serving.
 				if (!(error instanceof SigningError)) throw error;
 			}
 		}

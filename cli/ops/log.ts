@@ -122,6 +122,7 @@ function entryAt(bytes: Uint8Array, index: number): LogEntry {
 }
 
 function subjectOf(entry: LogEntry): string {
+	if (entry.type === "statement") return `${entry.kind} ${entry.name} ${entry.id}`;
 	if ("name" in entry) return `${entry.name} ${entry.version}`;
 	return "version" in entry ? `version ${entry.version}` : "";
 }

@@ -87,7 +87,10 @@ export async function publishPermit(
 	const { id, name, to } = unverifiedPermit(envelope);
 	const client = await openRegistryClient(context, input.registry);
 	context.onStep({ step: "publishing", detail: `permit ${id}` });
-	const { created } = await client.publishPermit(name, id, serializeDsseEnvelope(envelope));
+	const { created } = await client.publishStatement(
+		{ kind: "permit", name, id },
+		serializeDsseEnvelope(envelope),
+	);
 	const where = client.description;
 	return {
 		json: { id, name, version: to.version, registry: where, created },

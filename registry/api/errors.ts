@@ -39,13 +39,16 @@ export const REGISTRY_ERRORS = {
 		means:
 			"the upload is not signed as the registry's authorisation map asks for; details.signatureCode says why",
 	},
-	REGISTRY_PERMIT_REFUSED: {
+	REGISTRY_STATEMENT_REFUSED: {
 		exit: 3,
 		status: 400,
-		means:
-			"the body is not a rollback permit that is in force and covers a published version; details.permitCode says why",
+		means: "the body is no statement of its kind that counts now; details.statementCode says why",
 	},
-	REGISTRY_PERMIT_EXISTS: { exit: 1, status: 409, means: "another permit is published under this id" },
+	REGISTRY_STATEMENT_EXISTS: {
+		exit: 1,
+		status: 409,
+		means: "another statement is published under this id, and this one does not come after it",
+	},
 	REGISTRY_NOT_FOUND: { exit: 1, status: 404, means: "no such bundle, version, digest or path" },
 	REGISTRY_REQUEST_TIMEOUT: {
 		exit: 1,

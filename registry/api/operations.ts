@@ -98,14 +98,14 @@ export const OPERATIONS = {
 			"REGISTRY_BUSY",
 		],
 	},
-	publishPermit: {
+	publishStatement: {
 		method: "PUT",
-		path: "/v1/permits/{name}/{id}",
+		path: "/v1/statements/{kind}/{name}/{id}",
 		success: [200, 201],
 		errors: [
 			...TOKEN_ERRORS,
-			"REGISTRY_PERMIT_REFUSED",
-			"REGISTRY_PERMIT_EXISTS",
+			"REGISTRY_STATEMENT_REFUSED",
+			"REGISTRY_STATEMENT_EXISTS",
 			"REGISTRY_UNAUTHORISED",
 			"REGISTRY_NOT_FOUND",
 			"REGISTRY_TOO_LARGE",

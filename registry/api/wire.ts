@@ -4,10 +4,10 @@ import type { RegistryErrorCode } from "./errors.ts";
 
 /** Media type of a bundle archive, in uploads and downloads. */
 export const BUNDLE_MEDIA_TYPE = "application/vnd.kfn.bundle";
-/** Media type of a rollback permit: a DSSE envelope (docs/formats/permit.md). */
-export const PERMIT_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
-/** Upper limit of a permit's file in bytes. */
-export const MAX_PERMIT_BYTES = 32 * 1024;
+/** Media type of a statement: a DSSE envelope (docs/formats/statements.md). */
+export const STATEMENT_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json";
+/** Upper limit of any statement's file in bytes; kinds have lower ones. */
+export const MAX_STATEMENT_BYTES = 128 * 1024;
 /** Upper limit of an archive in bytes, the same as the bundle format's. */
 export const MAX_ARCHIVE_BYTES = 16 * 1024 * 1024;
 /** Upper limit of a page of names. */
@@ -59,8 +59,15 @@ export interface IndexDocument {
 	readonly schema: "kfn.index/1";
 	readonly name: string;
 	readonly versions: readonly IndexVersion[];
-	/** Rollback permits for this name that had not expired when this was written, as DSSE envelopes (docs/formats/permit.md). */
-	readonly permits: readonly object[];
+}
+
+/** The target `NAME/KIND.json`: what was stated about a name and had not expired when this was written. */
+export interface StatementsDocument {
+	readonly schema: "kfn.statements/1";
+	readonly kind: string;
+	readonly name: string;
+	/** DSSE envelopes, in byte order of their ids (docs/formats/statements.md). */
+	readonly statements: readonly object[];
 }
 
 /** `GET /v1/names.json`: a page of names in byte order; `next` is the `after` of the following page. */
@@ -80,14 +87,16 @@ export interface PublishedDocument {
 	readonly tag: string;
 }
 
-/** Answer to a permit's upload: the same for the first one (201) and a repeated one (200). */
-export interface PermitPublishedDocument {
-	readonly schema: "kfn.permit-published/1";
-	readonly id: string;
+/** Answer to a statement's upload: the same for the first one (201) and a repeated one (200). */
+export interface StatementPublishedDocument {
+	readonly schema: "kfn.statement-published/1";
+	readonly kind: string;
 	readonly name: string;
-	/** The version that it lets hosts go to. */
-	readonly version: string;
-	readonly expires: string;
+	readonly id: string;
+	/** Grows with each statement that takes the place of the one before; 0 for kinds that have no successors. */
+	readonly serial: number;
+	/** `YYYY-MM-DDTHH:MM:SSZ`; null for one that stays. */
+	readonly expires: string | null;
 	/** Of the envelope's bytes. */
 	readonly sha256: string;
 }
@@ -126,6 +135,7 @@ export interface ErrorDocument {
 export const targetPaths = {
 	index: (name: string): string => `${name}/index.json`,
 	archive: (name: string, version: string): string => `${name}/${name}-${version}.kfn`,
+	statements: (name: string, kind: string): string => `${name}/${kind}.json`,
 } as const;
 
 /** Paths relative to the registry's base URL; values are escaped, not validated. */
@@ -146,8 +156,8 @@ export const paths = {
 	},
 	bundle: (name: string, version: string): string =>
 		`/v1/bundles/${encodeURIComponent(name)}/${encodeURIComponent(version)}`,
-	permit: (name: string, id: string): string =>
-		`/v1/permits/${encodeURIComponent(name)}/${encodeURIComponent(id)}`,
+	statement: (kind: string, name: string, id: string): string =>
+		`/v1/statements/${encodeURIComponent(kind)}/${encodeURIComponent(name)}/${encodeURIComponent(id)}`,
 	cosignatures: (): string => "/v1/log/cosignatures",
 	yank: (name: string, version: string): string => `${paths.bundle(name, version)}/yank`,
 } as const;

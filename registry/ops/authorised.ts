@@ -1,14 +1,13 @@
-// Decides whether the signatures of a bundle or a permit are those that the current authorisation map asks for. Refuses to
+// Decides whether the signatures of a bundle or a statement are those that the current authorisation map asks for. Refuses to
 // fall back on anything when the map has no entry for the name: then nobody may publish it.
 import type { Bundle } from "#bundle/bundle.ts";
-import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
-import { type OpenedPermit, openPermit } from "#signing/permit.ts";
 import { type Publishers, parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { PUBLISHERS_TARGET } from "#signing/tuf/next-targets.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { MetadataReads } from "../ports/metadata-store.ts";
+import type { Authorities, OpenedStatement } from "../statements/kind.ts";
 import type { RegistryContext } from "./registry-context.ts";
 
 declare const proved: unique symbol;
@@ -36,16 +35,14 @@ export async function authoriseBundle(
 	return authorised;
 }
 
-/**
- * Verifies and opens a permit for the name. Errors as {@link authoriseBundle}; the PERMIT_ codes come out as they are.
- */
-export async function authorisePermit(
+/** Opens a statement about the name. Errors as {@link authoriseBundle}; codes of the statement's kind come out as they are. */
+export async function authoriseStatement(
 	registry: RegistryContext,
-	envelope: DsseEnvelope,
 	name: string,
-): Promise<{ permit: OpenedPermit; authorised: AuthorisedBy }> {
-	const { value, authorised } = await authorise(registry, name, (map) => openPermit(envelope, name, map));
-	return { permit: value, authorised };
+	open: (authorities: Authorities) => Promise<OpenedStatement>,
+): Promise<{ opened: OpenedStatement; authorised: AuthorisedBy }> {
+	const { value, authorised } = await authorise(registry, name, (publishers) => open({ publishers }));
+	return { opened: value, authorised };
 }
 
 async function authorise<T>(
@@ -57,7 +54,7 @@ async function authorise<T>(
 	try {
 		return { value: await verify(map), authorised: { mapSha256: sha256 } as AuthorisedBy };
 	} catch (error) {
-		if (!(error instanceof SigningError) || error.code.startsWith("PERMIT_")) throw error;
+		if (!(error instanceof SigningError) || !/^(?:SIGNATURE|PUBLISHERS)_/.test(error.code)) throw error;
 		throw new RegistryError(
 			"REGISTRY_UNAUTHORISED",
 			`${error.message}, by this registry's authorisation map`,

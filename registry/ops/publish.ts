@@ -180,7 +180,7 @@ async function listVersion(
 ): Promise<void> {
 	await recordVersion(tx, record, signing);
 	const { path, file } = archiveTarget(record);
-	const index = indexTarget(await indexDocument(tx, record.name, signing.now));
+	const index = indexTarget(await indexDocument(tx, record.name));
 	await publishTargets(tx, { archives: new Map([[path, file]]), documents: [index] }, signing);
 }
 

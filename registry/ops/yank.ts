@@ -53,7 +53,7 @@ async function change(
 			if ((yanked === null) !== (record.yankedAt === null)) {
 				await recordInLog(tx, { at, type: verb, name, version, sha256 }, { keyring });
 			}
-			const index = indexTarget(await indexDocument(tx, name, registry.now()));
+			const index = indexTarget(await indexDocument(tx, name));
 			await publishTargets(tx, { documents: [index] }, { keyring, now: registry.now() });
 			await tx.appendAudit({ at, tokenId, verb, name, version, sha256, outcome: "done" });
 			return { schema: "kfn.yanked/1", name, version, yanked } as const;

@@ -9,7 +9,7 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "./metadata-store.ts";
-import type { PermitRecord } from "./permit-store.ts";
+import type { StatementRecord } from "./statement-store.ts";
 
 const version = (changes: Partial<VersionRecord> = {}): VersionRecord => {
 	const name = changes.name ?? "alpha";
@@ -323,38 +323,52 @@ describe.each(metadataAdapters)("metadata store on $name", ({ open }) => {
 		expect(await store.transaction((tx) => tx.pruneTrust(T3))).toBe(0);
 	});
 
-	test("an id means one permit for ever; expired ones are not listed, and found all the same", async () => {
-		const permit = (id: string, changes: Partial<PermitRecord> = {}): PermitRecord => ({
-			id,
+	test("a statement is replaced from the expected serial only; expired ones are not listed, and found all the same", async () => {
+		const statement = (id: string, changes: Partial<StatementRecord> = {}): StatementRecord => ({
+			kind: "permit",
 			name: "alpha",
-			version: "1.0.0",
+			id,
+			serial: 0,
 			expires: "2026-01-02T00:00:00Z",
 			sha256: "a".repeat(64),
-			bytes: Buffer.from(`{"permit":"${id}","text":"ü'; --"}`),
+			bytes: Buffer.from(`{"statement":"${id}","text":"ü'; --"}`),
 			publishedAt: T1,
 			publishedBy: "token",
 			...changes,
 		});
-		const add = (record: PermitRecord) => store.transaction((tx) => tx.insertPermit(record));
-		expect(await add(permit("b"))).toBe(true);
-		expect(await add(permit("b", { name: "beta" }))).toBe(false);
-		expect(await add(permit("a", { expires: "2026-01-03T00:00:00Z" }))).toBe(true);
-		expect(await add(permit("c", { name: "beta" }))).toBe(true);
+		const add = (record: StatementRecord) => store.transaction((tx) => tx.insertStatement(record));
+		expect(await add(statement("b"))).toBe(true);
+		expect(await add(statement("b", { serial: 7 }))).toBe(false);
+		expect(await add(statement("b", { kind: "other" }))).toBe(true);
+		expect(await add(statement("a", { expires: null }))).toBe(true);
+		expect(await add(statement("c", { name: "beta" }))).toBe(true);
 		const other = await instance.openAgain();
-		const listed = (name: string, now: string) =>
-			other.read(async (reads) => (await reads.listPermits(name, now)).map(({ id }) => id));
+		const listed = (name: string | null, now: string) =>
+			other.read(async (reads) => (await reads.listStatements("permit", name, now)).map(({ id }) => id));
 		expect(await listed("alpha", "2026-01-01T23:59:59Z")).toEqual(["a", "b"]);
+		expect(await listed(null, "2026-01-01T23:59:59Z")).toEqual(["a", "b", "c"]);
 		expect(await listed("alpha", "2026-01-02T00:00:00Z")).toEqual(["a"]);
-		expect(await listed("alpha", "2026-01-03T00:00:00Z")).toEqual([]);
-		const found = await other.read((reads) => reads.findPermit("b"));
-		expect({ ...found, bytes: Buffer.from(found!.bytes) }).toEqual(permit("b"));
+		const found = (id: string) =>
+			store.read((reads) => reads.findStatement({ kind: "permit", name: "alpha", id }));
+		const asStored = async (id: string) => {
+			const record = await found(id);
+			return record && { ...record, bytes: Buffer.from(record.bytes) };
+		};
+		expect(await asStored("b")).toEqual(statement("b"));
+		const later = statement("b", { serial: 2, sha256: "b".repeat(64), bytes: Buffer.from("{}") });
+		const swap = (expected: number) => other.transaction((tx) => tx.replaceStatement(later, expected));
+		expect(await swap(1)).toBe(false);
+		expect(await asStored("b")).toEqual(statement("b"));
+		expect(await swap(0)).toBe(true);
+		expect(await swap(0)).toBe(false);
+		expect(await asStored("b")).toEqual(later);
 		await other.close();
 		const failure = store.transaction(async (tx) => {
-			await tx.insertPermit(permit("d"));
+			await tx.insertStatement(statement("d"));
 			throw new Error("no");
 		});
 		await expect(failure).rejects.toThrow("no");
-		expect(await store.read((reads) => reads.findPermit("d"))).toBeUndefined();
+		expect(await found("d")).toBeUndefined();
 	});
 
 	test("two connections write at once without losing anything", async () => {

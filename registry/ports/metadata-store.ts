@@ -1,7 +1,7 @@
 // Port of the registry's metadata: what was published, tokens, audit, trust. Promises transactions and compare-and-swap.
 // Refuses to know SQL, files or HTTP. The contract suite beside it runs on every adapter.
 import type { LogReads, LogWrites } from "./log-store.ts";
-import type { PermitReads, PermitWrites } from "./permit-store.ts";
+import type { StatementReads, StatementWrites } from "./statement-store.ts";
 
 /** One published version. All fields but the last three never change once inserted. */
 export interface VersionRecord {
@@ -43,7 +43,7 @@ export interface AuditRecord {
 	readonly at: string;
 	/** The acting token; null when the admin acted on the data folder itself. */
 	readonly tokenId: string | null;
-	readonly verb: "publish" | "yank" | "unyank" | "permit" | "token-create" | "token-revoke";
+	readonly verb: "publish" | "yank" | "unyank" | "statement" | "token-create" | "token-revoke";
 	readonly name: string | null;
 	readonly version: string | null;
 	readonly sha256: string | null;
@@ -75,7 +75,7 @@ export interface TrustDocument {
 }
 
 /** What one consistent view of the metadata answers. An instance is dead once its transaction ended. */
-export interface MetadataReads extends LogReads, PermitReads {
+export interface MetadataReads extends LogReads, StatementReads {
 	findVersion(name: string, version: string): Promise<VersionRecord | undefined>;
 	findDigest(sha256: string): Promise<VersionRecord | undefined>;
 	/** All versions of a name, in no promised order. */
@@ -100,7 +100,7 @@ export interface MetadataReads extends LogReads, PermitReads {
 }
 
 /** The reads and writes of one transaction: all of them happen, or none does. Reads see the transaction's own writes. */
-export interface MetadataTransaction extends MetadataReads, LogWrites, PermitWrites {
+export interface MetadataTransaction extends MetadataReads, LogWrites, StatementWrites {
 	/** Compare-and-swap on absence: false, and nothing written, when the name has this version already. */
 	insertVersion(record: VersionRecord): Promise<boolean>;
 	/** Compare-and-swap: false, and nothing written, when the record's revision is not `expectedRevision`. */

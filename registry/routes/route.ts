@@ -42,12 +42,6 @@ export function versionParam(request: FastifyRequest): Version {
 	return reading(() => parseVersion(param(request, "version")));
 }
 
-export function permitParam(request: FastifyRequest): string {
-	const text = param(request, "id");
-	if (/^[0-9a-f]{32}$/.test(text)) return text;
-	throw new RegistryError("REGISTRY_REQUEST_INVALID", "a permit's id is 32 lowercase hex digits");
-}
-
 /**
  * Answers JSON with a strong ETag over its bytes, or 304 when the client has exactly those.
  *

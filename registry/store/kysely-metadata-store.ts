@@ -14,10 +14,10 @@ import type {
 	TrustFile,
 	VersionRecord,
 } from "../ports/metadata-store.ts";
-import type { PermitRecord } from "../ports/permit-store.ts";
+import type { StatementKey, StatementRecord } from "../ports/statement-store.ts";
 import * as log from "./log-rows.ts";
-import * as permits from "./permit-rows.ts";
 import type { AuditTable, RegistrySchema, TokensTable, VersionsTable } from "./schema.ts";
+import * as statements from "./statement-rows.ts";
 import * as trust from "./trust-rows.ts";
 
 /** `writer` and `reader` may be one instance (a pool) or two (SQLite: a second connection does not wait for the first). */
@@ -145,12 +145,12 @@ class KyselyReads implements MetadataReads {
 		return log.findLogIndexes(this.db, name);
 	}
 
-	findPermit(id: string): Promise<PermitRecord | undefined> {
-		return permits.findPermit(this.db, id);
+	findStatement(key: StatementKey): Promise<StatementRecord | undefined> {
+		return statements.findStatement(this.db, key);
 	}
 
-	listPermits(name: string, now: string): Promise<PermitRecord[]> {
-		return permits.listPermits(this.db, name, now);
+	listStatements(kind: string, name: string | null, now: string): Promise<StatementRecord[]> {
+		return statements.listStatements(this.db, kind, name, now);
 	}
 }
 
@@ -223,8 +223,12 @@ class KyselyTransaction extends KyselyReads implements MetadataTransaction {
 		return trust.putDocument(this.db, document, at);
 	}
 
-	insertPermit(record: PermitRecord): Promise<boolean> {
-		return permits.insertPermit(this.db, record);
+	insertStatement(record: StatementRecord): Promise<boolean> {
+		return statements.insertStatement(this.db, record);
+	}
+
+	replaceStatement(record: StatementRecord, expectedSerial: number): Promise<boolean> {
+		return statements.replaceStatement(this.db, record, expectedSerial);
 	}
 
 	pruneTrust(before: string): Promise<number> {

@@ -1,9 +1,11 @@
 // The schema's history: append only, run in order, each once. Refuses SQL that only one dialect understands.
-// On a dialect whose text order follows a locale, the columns that are ordered by (bundles.name, trust_files.role) need byte order ("C").
+// On a dialect whose text order follows a locale, the columns that are ordered by (bundles.name, trust_files.role, statements.name, statements.id) need byte order ("C").
 import type { Kysely } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { RegistryError } from "../api/errors.ts";
-import type { RegistrySchema } from "./schema.ts";
+import type { RegistrySchema, StatementsTable } from "./schema.ts";
+
+type PermitsTable = Omit<StatementsTable, "kind" | "serial">;
 
 const first: Migration = {
 	async up(db: Kysely<unknown>): Promise<void> {
@@ -133,11 +135,43 @@ const permits: Migration = {
 	},
 };
 
+const statements: Migration = {
+	async up(db: Kysely<unknown>): Promise<void> {
+		await db.schema
+			.createTable("statements")
+			.addColumn("kind", "text", (column) => column.notNull())
+			.addColumn("name", "text", (column) => column.notNull())
+			.addColumn("id", "text", (column) => column.notNull())
+			.addColumn("serial", "integer", (column) => column.notNull())
+			.addColumn("expires", "text")
+			.addColumn("sha256", "text", (column) => column.notNull())
+			.addColumn("content", "text", (column) => column.notNull())
+			.addColumn("published_at", "text", (column) => column.notNull())
+			.addColumn("published_by", "text", (column) => column.notNull())
+			.addPrimaryKeyConstraint("statements_pk", ["kind", "name", "id"])
+			.execute();
+		// Permits were the first kind of statement, and had a table of their own.
+		const columns = ["name", "id", "expires", "sha256", "content", "published_at", "published_by"] as const;
+		await db
+			.withTables<{ permits: PermitsTable; statements: StatementsTable }>()
+			.insertInto("statements")
+			.columns(["kind", "serial", ...columns])
+			.expression((build) =>
+				build
+					.selectFrom("permits")
+					.select([build.val("permit").as("kind"), build.val(0).as("serial"), ...columns]),
+			)
+			.execute();
+		await db.schema.dropTable("permits").execute();
+	},
+};
+
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
 	"0001-first": first,
 	"0002-trust": trust,
 	"0003-log": log,
 	"0004-permits": permits,
+	"0005-statements": statements,
 };
 
 /**

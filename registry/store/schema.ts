@@ -83,11 +83,13 @@ export interface LogCheckpointsTable {
 	content: string;
 }
 
-export interface PermitsTable {
-	id: string;
+export interface StatementsTable {
+	kind: string;
 	name: string;
-	version: string;
-	expires: string;
+	id: string;
+	serial: number;
+	/** Null for one that stays listed. */
+	expires: string | null;
 	sha256: string;
 	content: string;
 	published_at: string;
@@ -104,5 +106,5 @@ export interface RegistrySchema {
 	log_entries: LogEntriesTable;
 	log_tiles: LogTilesTable;
 	log_checkpoints: LogCheckpointsTable;
-	permits: PermitsTable;
+	statements: StatementsTable;
 }

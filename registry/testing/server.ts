@@ -11,6 +11,7 @@ import {
 	type ErrorDocument,
 	type IndexDocument,
 	paths,
+	type StatementsDocument,
 	targetPaths,
 } from "../api/wire.ts";
 import type { RegistryEvent } from "../ops/registry-context.ts";
@@ -129,6 +130,15 @@ export class TestServer implements AsyncDisposable {
 		if (answer.status !== 200) throw new Error(`${path}: ${answer.code}`);
 		if (!validatorOf("Index")(answer.json)) throw new Error(`${path}: not an Index`);
 		return answer.json as IndexDocument;
+	}
+
+	/** What is listed of a kind of statement about a name, as the metadata lists it now. */
+	async statements(kind: string, name: string): Promise<readonly object[]> {
+		const path = await this.locate(targetPaths.statements(name, kind));
+		if (path === undefined) return [];
+		const answer = await this.request(path);
+		if (!validatorOf("Statements")(answer.json)) throw new Error(`${path}: not Statements`);
+		return (answer.json as StatementsDocument).statements;
 	}
 
 	publish(

@@ -1,6 +1,8 @@
 // New root and targets metadata going live in the real store, and what must not: attacks and mistakes by name.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import { serializeDsseEnvelope } from "#signing/envelope.ts";
+import { PERMIT_PAYLOAD_TYPE } from "#signing/permit.ts";
 import { serializePublishers } from "#signing/publishers.ts";
 import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import type { Envelope, RootSigned, TargetsSigned } from "#signing/tuf/metadata.ts";
@@ -14,6 +16,7 @@ import {
 } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
 import type { MetadataStore, MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
+import type { StatementRecord } from "../ports/statement-store.ts";
 import type { StoreReader } from "../testing/store-reader.ts";
 import type { TestTrust } from "../testing/trust.ts";
 import { openTrustedStore, type TrustedStore } from "../testing/trusted-store.ts";
@@ -22,6 +25,22 @@ import { generateOnlineKeys, keyringOf } from "./online-keys.ts";
 import { publishTargets } from "./repository.ts";
 
 const NOW = new Date();
+/** Unsigned: what is listed is not judged here. */
+const PERMIT: StatementRecord = {
+	kind: "permit",
+	name: "alpha",
+	id: "0".repeat(32),
+	serial: 0,
+	expires: null,
+	sha256: "0".repeat(64),
+	bytes: serializeDsseEnvelope({
+		payloadType: PERMIT_PAYLOAD_TYPE,
+		payload: Buffer.from("{}"),
+		signatures: [],
+	}),
+	publishedAt: NOW.toISOString(),
+	publishedBy: "token",
+};
 const LIFE = { now: NOW, days: 300 };
 let store: TrustedStore;
 let metadata: MetadataStore;
@@ -157,7 +176,10 @@ describe("what goes live", () => {
 			yankReason: null,
 			revision: 0,
 		};
-		await metadata.transaction((tx) => tx.insertVersion(record));
+		await metadata.transaction(async (tx) => {
+			await tx.insertVersion(record);
+			await tx.insertStatement(PERMIT);
+		});
 		expect(await reader.read("alpha/index.json")).toBeUndefined();
 		for (const count of [64, 4]) {
 			const current = await metadata.read((reads) => reads.currentTrustFile("targets"));
@@ -170,8 +192,9 @@ describe("what goes live", () => {
 			expect(index).toMatchObject({
 				name: "alpha",
 				versions: [{ version: "1.0.0", log: { index: 4 } }],
-				permits: [],
 			});
+			const permits = JSON.parse(Buffer.from((await reader.read("alpha/permit.json"))!).toString());
+			expect(permits).toMatchObject({ kind: "permit", name: "alpha", statements: [{ signatures: [] }] });
 		}
 	});
 });

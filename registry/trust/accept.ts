@@ -30,6 +30,7 @@ import type { MetadataReads, MetadataTransaction } from "../ports/metadata-store
 import { archiveTarget, indexDocument, indexTarget } from "./index-document.ts";
 import type { Keyring } from "./online-keys.ts";
 import { OnlineSigner } from "./repository.ts";
+import { everyStatementsTarget } from "./statements-document.ts";
 
 export interface Offered {
 	readonly root?: Envelope<RootSigned>;
@@ -145,18 +146,21 @@ async function acceptTargets(
 	await store(tx, "targets", envelope, now);
 }
 
-/** All that was ever published, as the bins list it; makes the index documents on the way. */
+/** All that was ever published, as the bins list it; makes the documents on the way. */
 async function everyTarget(
 	reads: MetadataReads,
 	signer: OnlineSigner,
 	now: Date,
 ): Promise<Map<string, TargetFile>> {
 	const files = new Map<string, TargetFile>();
+	for (const { path, bytes } of await everyStatementsTarget(reads, now)) {
+		files.set(path, await signer.store(path, bytes));
+	}
 	for (let after = ""; ; ) {
 		const names = await reads.listNames(after, NAMES_PER_PAGE);
 		for (const name of names) {
 			const records = await reads.listVersions(name);
-			const index = indexTarget(await indexDocument(reads, name, now));
+			const index = indexTarget(await indexDocument(reads, name));
 			files.set(index.path, await signer.store(index.path, index.bytes));
 			for (const { path, file } of records.map(archiveTarget)) files.set(path, file);
 		}

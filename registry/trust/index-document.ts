@@ -1,21 +1,16 @@
 // What the metadata lists for one bundle name: its index document and its archives. Refuses to choose a version: clients do.
 import semver from "semver";
-import { envelopeValue } from "#signing/envelope.ts";
-import { parsePermitFile } from "#signing/permit.ts";
 import type { TargetFile } from "#signing/tuf/metadata.ts";
-import { tufTime } from "#signing/tuf/time.ts";
 import { type IndexDocument, type IndexVersion, targetPaths } from "../api/wire.ts";
 import type { MetadataReads, VersionRecord } from "../ports/metadata-store.ts";
 
-/** All versions of a name, newest first by semver, yanked ones marked, each with its place in the log; and the permits in force. */
-export async function indexDocument(reads: MetadataReads, name: string, now: Date): Promise<IndexDocument> {
+/** All versions of a name, newest first by semver, yanked ones marked, each with its place in the log. */
+export async function indexDocument(reads: MetadataReads, name: string): Promise<IndexDocument> {
 	const records = await reads.listVersions(name);
 	const logged = await reads.findLogIndexes(name);
 	const newestFirst = records.sort((a, b) => semver.rcompare(a.version, b.version));
 	const versions = newestFirst.map((record) => indexVersion(record, logged.get(record.version)));
-	const inForce = await reads.listPermits(name, tufTime(now));
-	const permits = inForce.map(({ bytes }) => envelopeValue(parsePermitFile(bytes)));
-	return { schema: "kfn.index/1", name, versions, permits };
+	return { schema: "kfn.index/1", name, versions };
 }
 
 /** The document as the target `NAME/index.json`. */

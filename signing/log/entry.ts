@@ -1,4 +1,4 @@
-// What the log holds: one JSON object on one line for every publish, yank, key change and permit (docs/formats/log.md). Digests
+// What the log holds: one JSON object on one line for every publish, yank, key change and statement (docs/formats/log.md). Digests
 // only: it says that something exists and what it is, not what is in it. Refuses every spelling but one.
 import { SigningError } from "../errors.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "../strict-json.ts";
@@ -45,15 +45,17 @@ export interface PublishersEntry extends At {
 	readonly sha256: string;
 }
 
-/** A permit to roll back to an older version; `sha256` of its envelope. */
-export interface PermitEntry extends At {
-	readonly type: "permit";
+/** What somebody who may has stated about a name (docs/formats/statements.md); `sha256` of its envelope. */
+export interface StatementEntry extends At {
+	readonly type: "statement";
+	readonly kind: string;
 	readonly name: string;
-	readonly version: string;
+	readonly id: string;
+	readonly serial: number;
 	readonly sha256: string;
 }
 
-export type LogEntry = PublishEntry | YankEntry | RoleEntry | PublishersEntry | PermitEntry;
+export type LogEntry = PublishEntry | YankEntry | RoleEntry | PublishersEntry | StatementEntry;
 export type LogEntryType = LogEntry["type"];
 
 const FIELDS: Readonly<Record<LogEntryType, readonly string[]>> = {
@@ -63,7 +65,7 @@ const FIELDS: Readonly<Record<LogEntryType, readonly string[]>> = {
 	root: ["version", "sha256"],
 	targets: ["version", "sha256"],
 	publishers: ["sha256"],
-	permit: ["name", "version", "sha256"],
+	statement: ["kind", "name", "id", "serial", "sha256"],
 };
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -72,6 +74,9 @@ const RULES: Readonly<Record<string, (value: unknown) => boolean>> = {
 	name: (value) => typeof value === "string" && /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/.test(value),
 	sha256: (value) => typeof value === "string" && DIGEST.test(value),
 	manifestSha256: (value) => typeof value === "string" && DIGEST.test(value),
+	kind: (value) => typeof value === "string" && /^[a-z][a-z-]{0,31}$/.test(value),
+	id: (value) => typeof value === "string" && /^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$/.test(value),
+	serial: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 	tag: (value) => typeof value === "string" && /^kfn1:[0-9a-f]{64}$/.test(value),
 };
 

@@ -114,7 +114,7 @@ async function publishOne(metadata: MetadataStore, trust: TestTrust, name: numbe
 		const published = record(name, 0);
 		await tx.insertVersion(published);
 		const { path, file } = archiveTarget(published);
-		const index = indexTarget(await indexDocument(tx, published.name, new Date()));
+		const index = indexTarget(await indexDocument(tx, published.name));
 		const changes = { archives: new Map([[path, file]]), documents: [index] };
 		await publishTargets(tx, changes, { keyring: keyringOf(trust.online), now: new Date() });
 	});

@@ -1,4 +1,4 @@
-// PUT /v1/permits/… over real HTTP: what is listed, what is refused, and attacks by name.
+// PUT /v1/statements/… over real HTTP: what is listed, what is refused, and attacks by name.
 
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
@@ -14,7 +14,7 @@ import {
 import { parseLogEntry } from "#signing/log/entry.ts";
 import { newPermit, type Permit } from "#signing/permit.ts";
 import { serializePublishers } from "#signing/publishers.ts";
-import { PERMIT_MEDIA_TYPE, paths } from "../api/wire.ts";
+import { paths, STATEMENT_MEDIA_TYPE } from "../api/wire.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { type Answer, TestServer } from "../testing/server.ts";
@@ -53,7 +53,7 @@ beforeEach(() => {
 
 const indexOf = async (name: string) =>
 	(await server.index(name)) ?? expect.unreachable(`no index of ${name}`);
-const listed = async () => (await indexOf("sample")).permits;
+const listed = () => server.statements("permit", "sample");
 
 async function permit(changes: Partial<Permit> = {}, signers: readonly SecretKey[] = [publisher]) {
 	ids += 1;
@@ -73,13 +73,13 @@ async function permit(changes: Partial<Permit> = {}, signers: readonly SecretKey
 
 function put(
 	{ id, envelope }: { id: string; envelope: DsseEnvelope | string },
-	at: { name?: string; id?: string; token?: string | undefined; type?: string } = {},
+	at: { kind?: string; name?: string; id?: string; token?: string | undefined; type?: string } = {},
 ): Promise<Answer> {
 	const body = typeof envelope === "string" ? envelope : new Uint8Array(serializeDsseEnvelope(envelope));
-	return server.request(paths.permit(at.name ?? "sample", at.id ?? id), {
+	return server.request(paths.statement(at.kind ?? "permit", at.name ?? "sample", at.id ?? id), {
 		method: "PUT",
 		token: "token" in at ? at.token : token,
-		headers: { "content-type": at.type ?? PERMIT_MEDIA_TYPE },
+		headers: { "content-type": at.type ?? STATEMENT_MEDIA_TYPE },
 		body,
 	});
 }
@@ -91,44 +91,55 @@ async function refuses(
 	const before = await listed();
 	const { status, code, json } = await answer;
 	const details = (json as { error?: { details?: Record<string, unknown> } }).error?.details;
-	const detail = details?.["permitCode"] ?? details?.["signatureCode"];
+	const detail = details?.["statementCode"] ?? details?.["signatureCode"];
 	expect([status, code, ...(expected.length === 3 ? [detail] : [])]).toEqual(expected);
 	expect(await listed()).toEqual(before);
 }
 
-test("a permit is listed in the index of its name, which standard clients verify", async () => {
+test("a permit is listed in the target of its name and kind, which standard clients verify", async () => {
 	const made = await permit();
 	const first = await put(made);
 	expect(first).toMatchObject({
 		status: 201,
-		json: { schema: "kfn.permit-published/1", id: made.id, name: "sample", version: "1.0.0" },
+		json: { schema: "kfn.statement-published/1", kind: "permit", id: made.id, name: "sample", serial: 0 },
 	});
 	expect((await put(made)).status).toBe(200);
 	expect(await listed()).toEqual([envelopeValue(made.envelope)]);
 	const store = await openSqliteMetadataStore(join(server.dataDir, "registry.sqlite"));
 	const reader = new StoreReader(store, server.trust!.rootBytes);
-	const verified = JSON.parse(Buffer.from((await reader.read("sample/index.json"))!).toString());
-	expect(verified.permits).toEqual([envelopeValue(made.envelope)]);
-	const [line] = (await store.read((reads) => reads.listAudit(10))).filter(({ verb }) => verb === "permit");
-	expect(line).toMatchObject({ name: "sample", version: "1.0.0", outcome: "same" });
+	const verified = JSON.parse(Buffer.from((await reader.read("sample/permit.json"))!).toString());
+	expect(verified.statements).toEqual([envelopeValue(made.envelope)]);
+	const [line] = (await store.read((reads) => reads.listAudit(10))).filter(
+		({ verb }) => verb === "statement",
+	);
+	expect(line).toMatchObject({ name: "sample", version: null, outcome: "same" });
 	const entries = await store.read((reads) => reads.listLogEntries(0, 100));
-	const logged = entries.map(parseLogEntry).filter(({ type }) => type === "permit");
+	const logged = entries.map(parseLogEntry).filter(({ type }) => type === "statement");
 	const sha256 = createHash("sha256").update(serializeDsseEnvelope(made.envelope)).digest("hex");
 	// Once: a repeated upload is no event.
 	expect(logged).toEqual([
-		{ at: now.toISOString(), type: "permit", name: "sample", version: "1.0.0", sha256 },
+		{
+			at: now.toISOString(),
+			type: "statement",
+			kind: "permit",
+			name: "sample",
+			id: made.id,
+			serial: 0,
+			sha256,
+		},
 	]);
 	await store.close();
 	rmSync(reader.folder, { recursive: true });
 });
 
-test("a yank and a publication keep it listed; once it has expired, the next write drops it", async () => {
+test("a yank and a publication keep it listed; once it has expired, the next statement drops it", async () => {
 	const made = await permit({ expires: "2026-11-29T00:00:00Z" });
 	await put(made);
 	await server.yank(bundle, token, "bad");
+	await server.publish(await testBundle({ version: "1.0.9" }), token);
 	expect(await listed()).toContainEqual(envelopeValue(made.envelope));
 	now = new Date("2026-11-29T00:00:00.000Z");
-	await server.publish(await testBundle({ version: "1.0.9" }), token);
+	await put(await permit());
 	expect(await listed()).not.toContainEqual(envelopeValue(made.envelope));
 });
 
@@ -169,35 +180,36 @@ describe("refuses", () => {
 	test("replay: an expired one, one of the future, one for another name of the same publisher", async () => {
 		const made = await permit();
 		now = new Date("2026-12-12T11:00:00.000Z");
-		await refuses([400, "REGISTRY_PERMIT_REFUSED", "PERMIT_EXPIRED"], put(made));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_EXPIRED"], put(made));
 		now = new Date("2026-11-28T10:00:00.000Z");
-		await refuses([400, "REGISTRY_PERMIT_REFUSED", "PERMIT_NOT_YET"], put(made));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_NOT_YET"], put(made));
 		now = new Date("2026-11-28T12:00:00.000Z");
-		await refuses([400, "REGISTRY_PERMIT_REFUSED", "PERMIT_SCOPE"], put(made, { name: "other" }));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_SCOPE"], put(made, { name: "other" }));
 	});
 
 	test("a target that is not published, or with other bytes", async () => {
 		const unknown = { version: "0.9.0", manifestSha256 };
 		await refuses([404, "REGISTRY_NOT_FOUND"], put(await permit({ to: unknown })));
 		const other = { version: "1.0.0", manifestSha256: "ab".repeat(32) };
-		await refuses([400, "REGISTRY_PERMIT_REFUSED", "PERMIT_SCOPE"], put(await permit({ to: other })));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_SCOPE"], put(await permit({ to: other })));
 	});
 
 	test("another id in the URL, one that is none, and one that is taken", async () => {
 		const made = await permit();
-		await refuses([400, "REGISTRY_PERMIT_REFUSED", "PERMIT_SCOPE"], put(made, { id: "f".repeat(32) }));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED"], put(made, { id: "f".repeat(32) }));
 		await refuses([400, "REGISTRY_REQUEST_INVALID"], put(made, { id: "../../x" }));
+		await refuses([400, "REGISTRY_REQUEST_INVALID"], put(made, { kind: "constructor" }));
 		expect((await put(made)).status).toBe(201);
 		const again = await permit({ id: made.id, reason: "another one" });
-		await refuses([409, "REGISTRY_PERMIT_EXISTS"], put(again));
+		await refuses([409, "REGISTRY_STATEMENT_EXISTS"], put(again));
 	});
 
 	test("other bodies: another type, none, too much, not a permit, another spelling", async () => {
 		const made = await permit();
 		await refuses([415, "REGISTRY_MEDIA_TYPE"], put(made, { type: "application/json" }));
-		const nothing = server.request(paths.permit("sample", made.id), { method: "PUT", token });
+		const nothing = server.request(paths.statement("permit", "sample", made.id), { method: "PUT", token });
 		await refuses([415, "REGISTRY_MEDIA_TYPE"], nothing);
-		const malformed: [number, string, string] = [400, "REGISTRY_PERMIT_REFUSED", "PERMIT_MALFORMED"];
+		const malformed: [number, string, string] = [400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_MALFORMED"];
 		const text = Buffer.from(serializeDsseEnvelope(made.envelope)).toString();
 		for (const envelope of [
 			"",
@@ -208,12 +220,12 @@ describe("refuses", () => {
 		]) {
 			await refuses(malformed, put({ id: made.id, envelope }));
 		}
-		await refuses([413, "REGISTRY_TOO_LARGE"], put({ id: made.id, envelope: "x".repeat(32 * 1024 + 1) }));
+		await refuses([413, "REGISTRY_TOO_LARGE"], put({ id: made.id, envelope: "x".repeat(128 * 1024 + 1) }));
 	});
 
 	test("the 65th that would be in force at once", async () => {
 		const room = 64 - (await listed()).length;
 		for (let count = 0; count < room; count++) expect((await put(await permit())).status).toBe(201);
-		await refuses([400, "REGISTRY_PERMIT_REFUSED"], put(await permit()));
+		await refuses([400, "REGISTRY_STATEMENT_REFUSED"], put(await permit()));
 	});
 });

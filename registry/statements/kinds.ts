@@ -1,0 +1,13 @@
+// The closed list of the kinds of statements that this registry publishes. Refuses every other.
+import type { StatementKind } from "./kind.ts";
+import { PERMIT_KIND } from "./permit.ts";
+
+export const STATEMENT_KINDS = {
+	permit: PERMIT_KIND,
+} as const satisfies Readonly<Record<string, StatementKind>>;
+
+export type StatementKindName = keyof typeof STATEMENT_KINDS;
+
+export function isStatementKind(text: string): text is StatementKindName {
+	return Object.hasOwn(STATEMENT_KINDS, text);
+}
