@@ -40,6 +40,17 @@ export const SIGNING_ERRORS = {
 	},
 	REVOCATION_MALFORMED: { exit: 3, means: "the revocation breaks its format" },
 	REVOCATION_NAME: { exit: 3, means: "the revocation is of another bundle name" },
+	VENDORS_MALFORMED: { exit: 3, means: "the map of vendors breaks its format" },
+	VENDORS_NO_MATCH: { exit: 3, means: "no trusted vendor may say what this hardware runs" },
+	CATALOGUE_MALFORMED: { exit: 3, means: "the catalogue breaks its format" },
+	CATALOGUE_EXPIRED: { exit: 3, means: "the catalogue has expired" },
+	CATALOGUE_NOT_YET: { exit: 3, means: "the catalogue is issued in the future" },
+	CATALOGUE_FOREIGN: {
+		exit: 3,
+		means: "the catalogue is signed by keys that are trusted for other hardware only",
+	},
+	CATALOGUE_ISSUER: { exit: 3, means: "the catalogue's issuer is not the one that its devices belong to" },
+	CATALOGUE_DEVICE: { exit: 1, means: "the catalogue is not of this device" },
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

@@ -10,6 +10,14 @@ import {
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import {
+	CATALOGUE_PAYLOAD_TYPE,
+	entriesFor,
+	newCatalogue,
+	openCatalogue,
+	parseCatalogueFile,
+	unverifiedCatalogue,
+} from "./catalogue.ts";
 import { MANIFEST_PAYLOAD_TYPE, pae } from "./dsse.ts";
 import { secretKeyOfSeed } from "./ed25519.ts";
 import { serializeDsseEnvelope, signDsseEnvelope } from "./envelope.ts";
@@ -33,6 +41,7 @@ import { logTrustOf, parseRegistryDocument, serializeRegistryDocument } from "./
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, serializeSignatureFile } from "./signature-file.ts";
 import { tufKeyId, tufKeyOf } from "./tuf/key.ts";
+import { parseVendors, serializeVendors, vendorFor } from "./vendors.ts";
 import { verifyManifest } from "./verify.ts";
 
 /** RFC 8032 §7.1, TEST 1 and TEST 2: the seeds that the pages name. */
@@ -46,11 +55,13 @@ let signatures: string;
 let publishers: string;
 let log: string;
 let permits: string;
+let catalogues: string;
+let vendors: string;
 beforeAll(async () => {
 	const page = (name: string) => readFile(join(import.meta.dirname, "../docs/formats", `${name}.md`), "utf8");
-	[keys, signatures, publishers, log, permits] = (await Promise.all(
-		["keys", "signatures", "publishers", "log", "permit"].map(page),
-	)) as [string, string, string, string, string];
+	[keys, signatures, publishers, log, permits, catalogues, vendors] = (await Promise.all(
+		["keys", "signatures", "publishers", "log", "permit", "catalogue", "vendors"].map(page),
+	)) as [string, string, string, string, string, string, string];
 });
 
 describe("keys.md", () => {
@@ -271,10 +282,52 @@ describe("permit.md", () => {
 	});
 });
 
+describe("vendors.md", () => {
+	test("the map is in its canonical spelling, and decides what the page says", () => {
+		const file = example(vendors, "vendors.json");
+		const map = parseVendors(Buffer.from(file));
+		expect(Buffer.from(serializeVendors(map)).toString()).toBe(file);
+		const at = (device: string) => vendorFor(map, { bus: "pci", vendor: "e9a1", device });
+		expect(at("1001")).toMatchObject({ issuer: "example-networks", threshold: 2 });
+		expect(at("2000")).toMatchObject({ issuer: "example-lab", threshold: 1 });
+		expect(at("2000").keys[0]!.keyid).toBe(at("1001").keys[1]!.keyid);
+	});
+});
+
+describe("catalogue.md", () => {
+	test("the catalogue is what signing gives, and what OpenSSL gives", async () => {
+		const [payload, file] = [example(catalogues, "payload"), example(catalogues, "catalogue.json")];
+		expect(catalogues).toContain(`The payload, ${Buffer.byteLength(payload)} bytes:`);
+		let ours = newCatalogue(unverifiedCatalogue(parseCatalogueFile(Buffer.from(file))));
+		for (const seed of SEEDS) ours = await signDsseEnvelope(ours, await secretKeyOfSeed(seed));
+		expect(Buffer.from(serializeDsseEnvelope(ours)).toString()).toBe(file);
+		const message = `DSSEv1 ${CATALOGUE_PAYLOAD_TYPE.length} ${CATALOGUE_PAYLOAD_TYPE} ${Buffer.byteLength(payload)} ${payload}`;
+		expect(JSON.parse(file)).toEqual({
+			payload: Buffer.from(payload).toString("base64"),
+			payloadType: CATALOGUE_PAYLOAD_TYPE,
+			signatures: SEEDS.map((seed) => ({
+				keyid: createHash("sha256").update(rawPublicKey(seed)).digest("hex"),
+				sig: nodeSign(null, Buffer.from(message), privateKey(seed)).toString("base64"),
+			})),
+		});
+	});
+
+	test("it says of each firmware what the page says, against the page's vendors", async () => {
+		const map = parseVendors(Buffer.from(example(vendors, "vendors.json")));
+		const envelope = parseCatalogueFile(Buffer.from(example(catalogues, "catalogue.json")));
+		const hardware = { bus: "pci", vendor: "e9a1", device: "1002" };
+		const catalogue = await openCatalogue(envelope, map, hardware);
+		const at = (version: string) => entriesFor(catalogue, version)?.map((entry) => entry.function);
+		expect(at("22.1.0")).toEqual(["tso", "tso"]);
+		expect(at("23.0.0")).toEqual(["gro", "tso"]);
+		expect(at("23.0.1")).toBeUndefined();
+	});
+});
+
 test("every code that the pages name is in the table", () => {
 	const named = [
-		...`${keys}${signatures}${publishers}${log}${permits}`.matchAll(
-			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST|PERMIT)_[A-Z_]*[A-Z])`/g,
+		...`${keys}${signatures}${publishers}${log}${permits}${catalogues}${vendors}`.matchAll(
+			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST|PERMIT|CATALOGUE|VENDORS)_[A-Z_]*[A-Z])`/g,
 		),
 	];
 	expect(named.length).toBeGreaterThan(10);

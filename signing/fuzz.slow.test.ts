@@ -6,6 +6,13 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TufRepository } from "#test/harness/tuf-repository.ts";
 import {
+	CATALOGUE_PAYLOAD_TYPE,
+	newCatalogue,
+	openCatalogue,
+	parseCatalogueFile,
+	unverifiedCatalogue,
+} from "./catalogue.ts";
+import {
 	CHANNEL_PAYLOAD_TYPE,
 	type ChannelPointer,
 	newChannel,
@@ -36,8 +43,10 @@ import { parseRegistryDocument, serializeRegistryDocument } from "./registry-doc
 import { newRevocation, openRevocation, parseRevocationFile, unverifiedRevocation } from "./revocation.ts";
 import { decryptSecretKey, formatSeed, parseSeed, publicKeyOfSecretFile } from "./secret-key-file.ts";
 import { addSignature, parseSignatureFile, serializeSignatureFile } from "./signature-file.ts";
+import { CATALOGUE, mapOf, vendor } from "./testing/catalogues.ts";
 import type { FetchFile } from "./tuf/fetch-port.ts";
 import { TrustUpdater } from "./tuf/updater.ts";
+import { parseVendors, serializeVendors, type Vendors, vendorFor } from "./vendors.ts";
 import { verifyManifest } from "./verify.ts";
 
 const SEED = Number(process.env["KFN_FUZZ_SEED"] ?? 20261123);
@@ -75,6 +84,9 @@ let permit: Buffer;
 let payload: Buffer;
 let channel: Buffer;
 let revocation: Buffer;
+let catalogue: Buffer;
+let cataloguePayload: Buffer;
+let vendors: Vendors;
 beforeAll(async () => {
 	const [one, two] = (await Promise.all(
 		[1, 2].map((n) => secretKeyOfSeed(Buffer.alloc(32, n), `key ${n}`)),
@@ -128,6 +140,10 @@ beforeAll(async () => {
 	};
 	const pointing = await signDsseEnvelope(await signDsseEnvelope(newChannel(pointer), one), two);
 	channel = Buffer.from(serializeDsseEnvelope(pointing));
+	vendors = mapOf(vendor([one, two], { threshold: 2 }), vendor([one], { bus: "usb", devices: ["1001"] }));
+	const signed = await signDsseEnvelope(await signDsseEnvelope(newCatalogue(CATALOGUE), one), two);
+	catalogue = Buffer.from(serializeDsseEnvelope(signed));
+	cataloguePayload = Buffer.from(signed.payload);
 });
 
 describe(`seed ${SEED}, ${RUNS} runs`, () => {
@@ -205,6 +221,39 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 			expect(Buffer.from(newChannel(parsed).payload)).toEqual(bytes);
 		});
 		expect(payloads).toEqual(expect.arrayContaining(["CHANNEL_MALFORMED", "value"]));
+	});
+
+	test("catalogue files", async () => {
+		const hardware = { bus: "pci", vendor: "e9a1", device: "1001" };
+		const outcomes = await fuzz(catalogue, async (bytes) => {
+			const envelope = parseCatalogueFile(bytes);
+			expect(Buffer.from(serializeDsseEnvelope(envelope))).toEqual(bytes);
+			await openCatalogue(envelope, vendors, hardware);
+			expect(bytes).toEqual(catalogue);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["CATALOGUE_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+	});
+
+	test("catalogue payloads", async () => {
+		const outcomes = await fuzz(cataloguePayload, (bytes) => {
+			const form = { payloadType: CATALOGUE_PAYLOAD_TYPE, payload: bytes, signatures: [] };
+			const parsed = unverifiedCatalogue(form);
+			expect(Buffer.from(newCatalogue(parsed).payload)).toEqual(bytes);
+			expect(Date.parse(parsed.expires) - Date.parse(parsed.issued)).toBeLessThanOrEqual(400 * 86_400_000);
+		});
+		expect(outcomes).toEqual(expect.arrayContaining(["CATALOGUE_MALFORMED", "value"]));
+	});
+
+	test("vendors files", async () => {
+		const outcomes = await fuzz(Buffer.from(serializeVendors(vendors)), (bytes) => {
+			const parsed = parseVendors(bytes);
+			expect(parseVendors(serializeVendors(parsed))).toEqual(parsed);
+			for (const { threshold, keys } of parsed.vendors) expect(keys.length).toBeGreaterThanOrEqual(threshold);
+			vendorFor(parsed, { bus: "pci", vendor: "e9a1", device: "1001" });
+		});
+		expect(outcomes).toEqual(expect.arrayContaining(["VENDORS_MALFORMED", "value"]));
 	});
 
 	test("publishers files", async () => {

@@ -33,29 +33,35 @@ export async function verifyManifest(
 }
 
 /**
- * Checks an envelope's signatures against the keys of the publisher that must have made it, and gives a copy of its payload.
+ * Checks an envelope's signatures against the keys of whoever must have made it, and gives a copy of its payload.
  * `payloadType` is what the caller reads the payload as, and what is verified, whatever the envelope says of itself.
  * Errors as {@link verifyManifest}; `thing` names the document in messages.
  */
 export async function verifyEnvelope(
 	envelope: DsseEnvelope,
 	payloadType: string,
-	publisher: Publisher,
+	signers: Signers,
 	thing: Exclude<Thing, "bundle">,
 ): Promise<Verified<Uint8Array>> {
 	const payload = new Uint8Array(envelope.payload);
-	await demandSigners(envelope.signatures, publisher, subject(thing, payloadType, payload));
+	await demandSigners(envelope.signatures, signers, subject(thing, payloadType, payload));
 	return payload as Verified<Uint8Array>;
 }
 
 type Thing = keyof typeof HOW_TO_SIGN;
+/** Whose keys count, and how many of them must have signed. */
+export type Signers = Pick<Publisher, "threshold" | "keys" | "revoked">;
 
 const HOW_TO_SIGN = {
 	bundle: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
 	"channel pointer": "ask its publisher for a signed one; to point your own channel, use kfn promote --key",
 	revocation: "ask its publisher for a signed revocation; to sign your own, use kfn recall sign",
+	catalogue: "ask its vendor for a signed catalogue; to sign your own, use kfn catalogue sign",
 } as const;
+
+/** Who signs the thing, as messages call him. */
+const signerOf = (thing: Thing) => (thing === "catalogue" ? "vendor" : "publisher");
 
 /** What the signatures are over. */
 interface Subject {
@@ -71,25 +77,21 @@ function subject(thing: Thing, payloadType: string, payload: Uint8Array): Subjec
 }
 
 /** Each listed signature is good, and enough distinct keys made them; whose list, of what, is the caller's. */
-async function demandSigners(
-	signatures: readonly Signature[],
-	publisher: Publisher,
-	signed: Subject,
-): Promise<void> {
+async function demandSigners(signatures: readonly Signature[], of: Signers, signed: Subject): Promise<void> {
 	const { thing } = signed;
 	if (signatures.length === 0) {
 		throw new SigningError("SIGNATURE_MISSING", `the ${thing} is not signed`, { hint: HOW_TO_SIGN[thing] });
 	}
 	const signers = new Set<KeyId>();
-	for (const signature of signatures) signers.add(await verifyOne(signature, publisher, signed));
+	for (const signature of signatures) signers.add(await verifyOne(signature, of, signed));
 	// Not "<": a threshold that is not a number must refuse.
-	if (!(signers.size >= publisher.threshold)) {
+	if (!(signers.size >= of.threshold)) {
 		throw new SigningError(
 			"SIGNATURE_THRESHOLD",
-			`${signers.size} of the publisher's keys signed, and ${publisher.threshold} must`,
+			`${signers.size} of the ${signerOf(thing)}'s keys signed, and ${of.threshold} must`,
 			{
-				hint: `the ${thing} is not finished: it needs signatures of more of its publisher's keys`,
-				details: { signers: [...signers], threshold: publisher.threshold },
+				hint: `the ${thing} is not finished: it needs signatures of more of its ${signerOf(thing)}'s keys`,
+				details: { signers: [...signers], threshold: of.threshold },
 			},
 		);
 	}
@@ -97,16 +99,20 @@ async function demandSigners(
 
 async function verifyOne(
 	{ keyid, sig }: Signature,
-	publisher: Publisher,
+	of: Signers,
 	{ thing, message, digest }: Subject,
 ): Promise<KeyId> {
-	const revoked = publisher.revoked?.find((candidate) => candidate.key.keyid === keyid);
-	const key = revoked?.key ?? publisher.keys.find((candidate) => candidate.keyid === keyid);
+	const revoked = of.revoked?.find((candidate) => candidate.key.keyid === keyid);
+	const key = revoked?.key ?? of.keys.find((candidate) => candidate.keyid === keyid);
 	if (key === undefined) {
-		throw new SigningError("SIGNATURE_UNKNOWN_KEY", `the key ${keyid} is not one of this publisher's`, {
-			hint: `do not use this ${thing}, unless its publisher confirms the new key over another channel`,
-			details: { keyid },
-		});
+		throw new SigningError(
+			"SIGNATURE_UNKNOWN_KEY",
+			`the key ${keyid} is not one of this ${signerOf(thing)}'s`,
+			{
+				hint: `do not use this ${thing}, unless its ${signerOf(thing)} confirms the new key over another channel`,
+				details: { keyid },
+			},
+		);
 	}
 	if (!(await verify(key, sig, message))) {
 		const signed = thing === "bundle" ? "manifest" : thing;
@@ -119,7 +125,7 @@ async function verifyOne(
 	const goesOn = thing === "bundle" && revoked?.manifests.includes(digest);
 	if (revoked !== undefined && !goesOn) {
 		throw new SigningError("SIGNATURE_REVOKED_KEY", `the key ${keyid} is revoked: ${revoked.reason}`, {
-			hint: `do not use this ${thing}: its publisher vouches only for what was listed when the key was revoked`,
+			hint: `do not use this ${thing}: its ${signerOf(thing)} vouches only for what was listed when the key was revoked`,
 			details: { keyid, reason: revoked.reason },
 		});
 	}
