@@ -11,10 +11,10 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # What the build needs; then what the kernel tests, the demo and the benchmarks run.
 packages=(clang-19 gcc libc6-dev make pkg-config libbpf-dev libelf-dev zlib1g-dev libsodium-dev libjansson-dev
-	zstd xz-utils openssl libclang-rt-19-dev iproute2 bpftool tcpdump tcpreplay strace procps util-linux patch
+	libmnl-dev ethtool zstd xz-utils openssl libclang-rt-19-dev iproute2 bpftool tcpdump tcpreplay strace procps util-linux patch
 	apt-utils gnupg python3-securesystemslib zsh fish)
 [ "$mode" = --fast ] && packages=(clang-19 gcc libc6-dev make pkg-config libbpf-dev libelf-dev zlib1g-dev
-	libsodium-dev libjansson-dev libclang-rt-19-dev zstd patch openssl)
+	libsodium-dev libjansson-dev libmnl-dev libclang-rt-19-dev zstd patch openssl)
 
 # Names the packages that dpkg does not hold as installed.
 missing_packages() {
@@ -53,6 +53,7 @@ install_npm() {
 build() {
 	say "loader"
 	make -s -C host/native
+	make -s -C host/offload/native
 	say "command line"
 	node cli/bundle.ts
 	ln -sfn ../../cli/kfn node_modules/.bin/kfn

@@ -45,10 +45,11 @@ export function stagePackage(spec: PackageSpec): void {
 	settle(folder, spec.epoch);
 }
 
-/** The command line, the node that runs it, and the loader. */
+/** The command line, the node that runs it, the loader, and the tool that asks devices. */
 function layPrograms(folder: string): void {
 	lay(folder, "usr/bin/kfn", readFileSync(join(DEBIAN, "kfn")), 0o755);
 	lay(folder, join(LIB, "kfn-load"), readFileSync("build/kfn-load"), 0o755);
+	lay(folder, join(LIB, "kfn-device"), readFileSync("build/kfn-device"), 0o755);
 	for (const file of globSync("dist/*.cjs")) lay(folder, join(LIB, file), readFileSync(file));
 	const node = join(folder, LIB, "node");
 	execFileSync("strip", ["-o", node, "node_modules/node/bin/node"]);

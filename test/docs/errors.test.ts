@@ -8,6 +8,7 @@ import { BUNDLE_ERRORS } from "#bundle/errors.ts";
 import { CLI_ERRORS } from "#cli/errors.ts";
 import { CAPTURE_ERRORS } from "#host/capture/errors.ts";
 import { HOST_ERRORS } from "#host/errors.ts";
+import { OFFLOAD_ERRORS } from "#host/offload/errors.ts";
 import { REGISTRY_ERRORS } from "#registry/api/errors.ts";
 import { SIGNING_ERRORS } from "#signing/errors.ts";
 
@@ -53,6 +54,7 @@ test("docs/errors.md is the list of codes, no more and no less", () => {
 		section("Bundles (`bundle/`)", BUNDLE_ERRORS),
 		section("Keys and signatures (`signing/`)", SIGNING_ERRORS),
 		section("Host (`host/`)", HOST_ERRORS),
+		section("Offload (`host/offload/`)", OFFLOAD_ERRORS),
 		section("Captures (`host/capture/`)", CAPTURE_ERRORS),
 		section("Loader (`host/native/`)", loaderErrors()),
 		registrySection(),
