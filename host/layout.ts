@@ -9,6 +9,8 @@ export interface Layout {
 	readonly holds: string;
 	readonly trust: string;
 	readonly publishers: string;
+	/** Who may say what hardware runs (docs/formats/vendors.md). */
+	readonly vendors: string;
 	/** The pinned root (docs/formats/trust-state.md). */
 	readonly trustRoot: string;
 	readonly trustPolicy: string;
@@ -28,6 +30,10 @@ export interface Layout {
 	/** The generation that was good last (docs/formats/host-state.md). */
 	readonly good: string;
 	readonly journal: string;
+	/** Signed catalogues (docs/formats/catalogue.md): the operator's files, what a registry had, and what was seen of either. */
+	readonly catalogues: string;
+	readonly fetchedCatalogues: string;
+	readonly cataloguesSeen: string;
 	readonly log: string;
 	readonly lock: string;
 	readonly tmp: string;
@@ -63,6 +69,7 @@ export function layoutOf(root: string): Layout {
 		holds: join(config, "holds.json"),
 		trust,
 		publishers: join(trust, "publishers.json"),
+		vendors: join(trust, "vendors.json"),
 		trustRoot: join(trust, "root.json"),
 		trustPolicy: join(trust, "policy.json"),
 		kernelKeys: join(trust, "kernel-keys"),
@@ -77,6 +84,9 @@ export function layoutOf(root: string): Layout {
 		current: join(state, "current"),
 		good: join(state, "good"),
 		journal: join(state, "journal.json"),
+		catalogues: join(config, "catalogues"),
+		fetchedCatalogues: join(state, "catalogues"),
+		cataloguesSeen: join(state, "catalogues-seen.json"),
 		log: join(state, "log.jsonl"),
 		lock: join(state, "lock"),
 		tmp: join(state, "tmp"),
