@@ -7,6 +7,7 @@ type Table = Readonly<Record<string, Command.Class>>;
 type Plugin = Interfaces.Plugin;
 
 const TOPICS = {
+	auto: { description: "Upgrade this host unattended" },
 	boot: { description: "Load functions at boot" },
 	key: { description: "Keys of publishers, and of a registry's signers" },
 	"kernel-key": { description: "Keys whose signatures the kernel itself can check" },

@@ -17,6 +17,7 @@ export function openContextHost(context: Context): Host {
 		root: context.root,
 		loader: context.loader,
 		health: () => healthSettings(context),
+		lockWaitMs: context.lockWaitMs,
 		...(fault === undefined ? {} : { faults: parseFault(fault) }),
 	});
 }

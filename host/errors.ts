@@ -68,6 +68,8 @@ export const HOST_ERRORS = {
 		exit: 3,
 		means: "what this host remembers of revocations cannot be read, so that nothing may be activated",
 	},
+	HOST_AUTO_DISABLED: { exit: 1, means: "an unattended run was asked for, and none is enabled here" },
+	HOST_AUTO_MALFORMED: { exit: 1, means: "auto.json is not in the documented form" },
 	HOST_BOOT_NO_INITRAMFS: { exit: 1, means: "no known maker of initramfs images is installed" },
 	HOST_LOCKDOWN_NOT_AUDITED: {
 		exit: 1,

@@ -19,6 +19,8 @@ export interface Host {
 	health(): HealthSettings;
 	/** Release of the running kernel (`uname -r`). */
 	readonly kernel: string;
+	/** How long a command waits for the lock before it is HOST_LOCKED. */
+	readonly lockWaitMs: number;
 }
 
 export interface HostOptions {
@@ -30,6 +32,8 @@ export interface HostOptions {
 	now?: (() => Date) | undefined;
 	namespaces?: Namespaces | undefined;
 	kernel?: string | undefined;
+	/** 0 unless given. */
+	lockWaitMs?: number | undefined;
 	/** Without it, changes are not watched. */
 	health?: (() => HealthSettings) | undefined;
 }
@@ -52,5 +56,6 @@ export function openHost(options: HostOptions): Host {
 		now: options.now ?? (() => new Date()),
 		kernel: options.kernel ?? release(),
 		health: options.health ?? (() => NO_HEALTH_WINDOW),
+		lockWaitMs: options.lockWaitMs ?? 0,
 	};
 }

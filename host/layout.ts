@@ -7,6 +7,8 @@ export interface Layout {
 	readonly config: string;
 	/** What the operator holds at its version (docs/formats/holds.md). */
 	readonly holds: string;
+	/** Whether, how and when this host changes itself (docs/formats/auto.md). */
+	readonly auto: string;
 	readonly trust: string;
 	readonly publishers: string;
 	/** Who may say what hardware runs (docs/formats/vendors.md). */
@@ -18,6 +20,8 @@ export interface Layout {
 	readonly kernelKeys: string;
 	/** Which programs the kernel lets in (docs/formats/lockdown.md). */
 	readonly lockdown: string;
+	/** machine-id(5). */
+	readonly machineId: string;
 	/** A root that a package brought: what is pinned where the operator pinned none. */
 	readonly packagedRoot: string;
 	readonly trustSets: string;
@@ -67,6 +71,7 @@ export function layoutOf(root: string): Layout {
 		root,
 		config,
 		holds: join(config, "holds.json"),
+		auto: join(config, "auto.json"),
 		trust,
 		publishers: join(trust, "publishers.json"),
 		vendors: join(trust, "vendors.json"),
@@ -74,6 +79,7 @@ export function layoutOf(root: string): Layout {
 		trustPolicy: join(trust, "policy.json"),
 		kernelKeys: join(trust, "kernel-keys"),
 		lockdown: join(config, "lockdown.json"),
+		machineId: join(root, "etc/machine-id"),
 		packagedRoot: join(root, "usr/share/kfn/root.json"),
 		trustSets: join(state, "tuf/sets"),
 		trustCurrent: join(state, "tuf/current"),

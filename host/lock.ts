@@ -1,6 +1,8 @@
-// The one lock of a host, as a value that everything which changes the host demands. Refuses to wait: who is second is told who is first.
+// The one lock of a host, as a value that everything which changes the host demands. Who is second is told who is first, at once or,
+// where nobody is there to be told (an unattended run), after the host's `lockWaitMs`.
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileError } from "./durable.ts";
 import { codeOf, HostError } from "./errors.ts";
 import type { Host } from "./host.ts";
@@ -9,6 +11,8 @@ import { count, exact, ShapeError, text } from "./shape.ts";
 
 const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 const ATTEMPTS = 16;
+/** flock(2) can wait without end only: who waits looks again so often. */
+const LOOK_AGAIN_MS = 200;
 
 /**
  * The held lock. Only `withLock` makes one; `fd` is the open file that carries the flock, so a child that inherits it
@@ -49,7 +53,7 @@ class HeldLock implements HostLock {
 /**
  * Runs `body` while holding the host's lock, which is given back whatever happens.
  *
- * HOST_LOCKED names the holder's pid and command. The lock is advisory (flock on var/lib/kfn/lock) and dies with its
+ * HOST_LOCKED names the holder's pid and command, once the host's `lockWaitMs` are over. The lock is advisory (flock on var/lib/kfn/lock) and dies with its
  * last holder: no stale lock can exist.
  */
 export async function withLock<T>(
@@ -70,6 +74,19 @@ export async function withLock<T>(
 
 /** Opens and locks a file of the host's state; closing it gives the lock back. Errors as {@link withLock}. */
 export async function acquire(host: Host, path: string): Promise<number> {
+	const until = performance.now() + host.lockWaitMs;
+	while (performance.now() < until) {
+		try {
+			return await acquireNow(host, path);
+		} catch (error) {
+			if (codeOf(error) !== "HOST_LOCKED") throw error;
+		}
+		await setTimeout(LOOK_AGAIN_MS);
+	}
+	return acquireNow(host, path);
+}
+
+async function acquireNow(host: Host, path: string): Promise<number> {
 	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 		const fd = open(host, path);
 		try {

@@ -1,4 +1,4 @@
-// The host's own record of what was changed, one JSON object per line. Refuses to be a source of truth: nothing reads it to decide anything.
+// The host's own record of what was changed, one JSON object per line. Refuses to be a source of truth: nothing reads it to decide what to change.
 import type { Host } from "./host.ts";
 import type { HostLock } from "./lock.ts";
 import { time } from "./plan.ts";
@@ -6,12 +6,15 @@ import { count, listOf, oneOf, open, text } from "./shape.ts";
 import { readIfThere } from "./state-file.ts";
 
 const entryShape = open(
-	{ at: time, event: oneOf("changed", "failed", "recovered"), command: text, from: count, to: count },
+	{ at: time, event: oneOf("changed", "failed", "recovered", "auto"), command: text, from: count, to: count },
 	{
 		reason: text,
 		code: text,
 		message: text,
 		functions: listOf(open({ function: text, scope: text, step: text })),
+		/** Of an unattended run: what it did, and what it did not and why, a line each. */
+		done: listOf(text),
+		left: listOf(text),
 	},
 );
 

@@ -1,6 +1,10 @@
 // The explicit command table: id → command. A command that is not here does not exist.
 
 import { Apply } from "./apply.ts";
+import { AutoDisable } from "./auto/disable.ts";
+import { AutoEnable } from "./auto/enable.ts";
+import { AutoRun } from "./auto/run.ts";
+import { AutoStatus } from "./auto/status.ts";
 import { BootDisable } from "./boot/disable.ts";
 import { BootEnable } from "./boot/enable.ts";
 import { BootStatus } from "./boot/status.ts";
@@ -70,6 +74,10 @@ import { Yank } from "./yank.ts";
 
 export const COMMANDS = {
 	apply: Apply,
+	"auto:disable": AutoDisable,
+	"auto:enable": AutoEnable,
+	"auto:run": AutoRun,
+	"auto:status": AutoStatus,
 	"boot:disable": BootDisable,
 	"boot:enable": BootEnable,
 	"boot:status": BootStatus,

@@ -1,14 +1,9 @@
-// kfn upgrade: swaps to a newer version on the live host; without a name, everything that has a newer version. Refuses to
-// let one bundle's failure keep the others from their fixes.
+// kfn upgrade: swaps to a newer version on the live host; without a name, everything that has one (upgrade-all.ts). Refuses to go
+// down without a permit.
 
 import { gt } from "semver";
-import { gravest, HostError } from "#host/errors.ts";
-import { type Hold, holdAgainst } from "#host/holds.ts";
-import { type ListedFunction, list } from "#host/list.ts";
-import { withLock } from "#host/lock.ts";
+import { list } from "#host/list.ts";
 import type { ChangeReport } from "#host/report.ts";
-import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
-import type { IndexDocument } from "#registry/api/wire.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { type FetchedBundle, fetchBundle, fetchVersion, isFileRequest } from "../client/fetch-bundle.ts";
 import { parseRequest, selectVersion } from "../client/select.ts";
@@ -16,12 +11,12 @@ import type { Source } from "../client/source.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
-import { CliError, describeError, type ErrorDocument } from "../errors.ts";
+import { CliError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
-import { type HoldStatus, holdText } from "../output/hold.ts";
-import { holdStatuses } from "./hold.ts";
+import { upgradesOutput } from "../output/upgrades.ts";
 import { readPermit } from "./permit.ts";
+import { isYanked, stepDown, upgradeAll, upgradeOne } from "./upgrade-all.ts";
 
 export interface UpgradeInput {
 	readonly request: string | undefined;
@@ -33,16 +28,6 @@ export interface UpgradeInput {
 	readonly allowPermit: boolean;
 }
 
-/** A bundle that could not be taken to its newest version; what ran, runs. */
-interface UpgradeFailure {
-	readonly bundle: string;
-	readonly version: string;
-	readonly scope: string;
-	readonly error: ErrorDocument["error"];
-	/** The exit code that this failure alone would have. */
-	readonly exit: number;
-}
-
 export async function upgrade(context: Context, input: UpgradeInput): Promise<Output> {
 	const { request, scope } = input;
 	const permit = input.permit === undefined ? undefined : await readPermit(input.permit);
@@ -51,7 +36,11 @@ export async function upgrade(context: Context, input: UpgradeInput): Promise<Ou
 			hint: "kfn permit show FILE tells which; then kfn upgrade NAME@VERSION --permit FILE",
 		});
 	}
-	if (request === undefined) return upgradeAll(context, input);
+	if (request === undefined) {
+		const source = await openTrustedSource(context, input.registry);
+		const { scope, allowPermit } = input;
+		return upgradesOutput(await upgradeAll(context, source, { scope, allowPermit }));
+	}
 	if (!isFileRequest(request)) {
 		const source = await openTrustedSource(context, input.registry);
 		const followed = input.allowPermit ? await followPermit(context, source, request, scope) : undefined;
@@ -86,119 +75,4 @@ async function followPermit(
 	const left = active.filter(({ version }) => gt(version, newest.version));
 	if (left.length === 0 || !left.every(({ version }) => isYanked(index, version))) return undefined;
 	return stepDown(context, source, { name, version: newest.version, scope });
-}
-
-/** By a permit that the index lists; errors of host/permit.ts where none serves. */
-async function stepDown(
-	context: Context,
-	source: Source,
-	{ name, version, scope }: { name: string; version: string; scope: string | undefined },
-): Promise<ChangeReport> {
-	const { archive, raisesFloor, permits } = await fetchVersion(context, source, `${name}@${version}`);
-	return upgradeOne(context, { bundle: archive, scope, raisesFloor, permits });
-}
-
-function isYanked({ versions }: IndexDocument, version: string): boolean {
-	return versions.some((listed) => listed.version === version && listed.yanked !== null);
-}
-
-function upgradeOne(context: Context, request: Omit<UpgradeRequest, "onStep">): Promise<ChangeReport> {
-	return withLock(openContextHost(context), "upgrade", (lock) =>
-		upgradeBundle(lock, { ...request, onStep: context.onStep }),
-	);
-}
-
-async function upgradeAll(context: Context, input: UpgradeInput): Promise<Output> {
-	const source = await openTrustedSource(context, input.registry);
-	const installed = list(openContextHost(context)).installed.filter(
-		({ scope }) => input.scope === undefined || scope === input.scope,
-	);
-	const changes: ChangeReport[] = [];
-	const failures: UpgradeFailure[] = [];
-	const held = new Set<string>();
-	for (const active of installed) {
-		try {
-			const report = await upgradeToNewest(context, source, active, input.allowPermit);
-			if (report === "held") held.add(active.bundle);
-			else if (report !== undefined) changes.push(report);
-		} catch (error) {
-			// Ctrl-C ends the command, not only the download that it hit.
-			if (context.signal.aborted) throw error;
-			failures.push(failureOf(active, error));
-		}
-	}
-	const holds: HoldStatus[] = [];
-	for (const name of held)
-		holds.push(...(await holdStatuses(context, openContextHost(context), async () => source, name)));
-	return summary(changes, failures, holds);
-}
-
-/** Undefined where the registry has nothing newer; "held" where the operator keeps it from what is newest. */
-async function upgradeToNewest(
-	context: Context,
-	source: Source,
-	{ bundle: name, version, scope }: ListedFunction,
-	allowPermit: boolean,
-): Promise<ChangeReport | "held" | undefined> {
-	const index = await source.index(name);
-	const newest = selectVersion(index, "*");
-	if (gt(version, newest.version) && isYanked(index, version)) {
-		if (allowPermit) return stepDown(context, source, { name, version: newest.version, scope });
-		throw withdrawn(name, version, newest.version);
-	}
-	if (!gt(newest.version, version)) return undefined;
-	const hold = holdAgainst(openContextHost(context), { name, version: newest.version }, [version]);
-	if (hold !== undefined) return upToHold(context, source, { name, version, scope }, hold);
-	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${newest.version}`);
-	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
-}
-
-/** As far up as a hold at a version lets it; "held" where that is no way up. */
-async function upToHold(
-	context: Context,
-	source: Source,
-	{ name, version, scope }: { name: string; version: string; scope: string },
-	hold: Hold,
-): Promise<ChangeReport | "held"> {
-	if (hold.version === null || !gt(hold.version, version)) return "held";
-	const { archive, raisesFloor } = await fetchVersion(context, source, `${name}@${hold.version}`);
-	return upgradeOne(context, { bundle: archive, scope, raisesFloor });
-}
-
-function withdrawn(name: string, version: string, newest: string): HostError {
-	return new HostError(
-		"HOST_DOWNGRADE",
-		`${name} ${version} was yanked, and the newest, ${newest}, is lower`,
-		{
-			hint: `kfn upgrade --allow-permit goes there if its publisher permits it; kfn rollback, if it ran here`,
-			details: { name, version, newest },
-		},
-	);
-}
-
-function failureOf({ bundle, version, scope }: ListedFunction, thrown: unknown): UpgradeFailure {
-	const { document, exit } = describeError(thrown);
-	return { bundle, version, scope, error: document.error, exit };
-}
-
-function summary(
-	changes: readonly ChangeReport[],
-	failures: readonly UpgradeFailure[],
-	holds: readonly HoldStatus[],
-): Output {
-	const lines = [
-		...changes.map((report) => changeOutput(report).text),
-		...failures.map(failureText),
-		...holds.map(holdText),
-	];
-	return {
-		json: { changes, failures, holds },
-		text: lines.length === 0 ? "everything is at its newest version" : lines.join("\n"),
-		exit: gravest(failures.map(({ exit }) => exit)),
-	};
-}
-
-function failureText({ bundle, version, scope, error }: UpgradeFailure): string {
-	const line = `not upgraded: ${bundle} ${version} in ${scope}: ${error.message} [${error.code}]`;
-	return error.hint === undefined ? line : `${line}\n  hint: ${error.hint}`;
 }

@@ -28,6 +28,8 @@ const SHARED = [
 	"permit",
 	"trust",
 	"trust-status",
+	"upgrade-failures",
+	"upgrade-waits",
 	"error",
 ];
 
@@ -153,6 +155,11 @@ function commandLines(world: HostWorld): string[][] {
 		["hold", "flow-dissector", "--reason", "a test"],
 		["hold"],
 		["upgrade"],
+		["auto:enable", "--mode", "all", "--window", "Mon-Fri 02:00-04:00 UTC", "--phase", "1"],
+		["auto:run"],
+		["auto:run", "--now"],
+		["auto:status"],
+		["auto:disable"],
 		["unhold", "flow-dissector"],
 		["upgrade"],
 		["upgrade", "flow-dissector"],

@@ -30,6 +30,12 @@ test("a fleet follows the published permit away from a yanked version", SLOW, as
 	await session(world, "permit-fleet", ["publisher.key", "publisher.key.pub"]);
 });
 
+test("unattended upgrades", SLOW, async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("auto");
+	await session(world, "auto", []);
+});
+
 async function session(world: HostWorld, golden: string, files: readonly string[]): Promise<void> {
 	await runSession({
 		file: join(import.meta.dirname, `../sessions/kernel/${golden}.golden`),
