@@ -4,27 +4,46 @@
 
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { Ajv2020, type AnySchemaObject } from "ajv/dist/2020.js";
+import { Ajv2020, type AnySchemaObject, type Options } from "ajv/dist/2020.js";
 import standaloneCode from "ajv/dist/standalone/index.js";
 import { type Plugin, rolldown } from "rolldown";
 import { SCHEMA_OPTIONS } from "#bundle/schema-compiler.ts";
+import { OSV_SCHEMA_OPTIONS } from "#signing/osv/schema-compiler.ts";
 
-const SCHEMAS = ["manifest", "package-manifest", "vector"];
+interface Compiler {
+	/** The module that compiles, whose place is taken. */
+	readonly module: string;
+	readonly options: Options;
+	readonly schemas: readonly string[];
+}
 
-/** bundle/schema-compiler.ts with its schemas compiled now instead of at each start. */
+const COMPILERS: readonly Compiler[] = [
+	{
+		module: "bundle/schema-compiler.ts",
+		options: SCHEMA_OPTIONS,
+		schemas: ["manifest", "package-manifest", "vector"].map((name) => `bundle/${name}.schema.json`),
+	},
+	{
+		module: "signing/osv/schema-compiler.ts",
+		options: OSV_SCHEMA_OPTIONS,
+		schemas: ["signing/osv/schema.json"],
+	},
+];
+
+/** The schema compilers, with their schemas compiled now instead of at each start. */
 const compiledSchemas: Plugin = {
 	name: "compiled-schemas",
 	load(id) {
-		return id.endsWith("/bundle/schema-compiler.ts") ? { code: compiledModule(), moduleType: "js" } : null;
+		const compiler = COMPILERS.find(({ module }) => id.endsWith(`/${module}`));
+		return compiler === undefined ? null : { code: compiledModule(compiler), moduleType: "js" };
 	},
 };
 
-function compiledModule(): string {
-	const schemas = SCHEMAS.map(
-		(name) =>
-			JSON.parse(readFileSync(`bundle/${name}.schema.json`, "utf8")) as AnySchemaObject & { $id: string },
+function compiledModule({ options, schemas: paths }: Compiler): string {
+	const schemas = paths.map(
+		(path) => JSON.parse(readFileSync(path, "utf8")) as AnySchemaObject & { $id: string },
 	);
-	const ajv = new Ajv2020({ ...SCHEMA_OPTIONS, schemas, code: { source: true } });
+	const ajv = new Ajv2020({ ...options, schemas, code: { source: true } });
 	const names = Object.fromEntries(schemas.map(({ $id }, i) => [`schema${i}`, $id]));
 	const table = schemas.map(({ $id }, i) => `${JSON.stringify($id)}: exports.schema${i}`);
 	return `${standaloneCode.default(ajv, names)}

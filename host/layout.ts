@@ -27,6 +27,8 @@ export interface Layout {
 	readonly trustSets: string;
 	readonly trustCurrent: string;
 	readonly trustMark: string;
+	/** Every advisory that this host verified (docs/formats/advisory.md). */
+	readonly advisories: string;
 	readonly state: string;
 	readonly store: string;
 	readonly generations: string;
@@ -84,6 +86,7 @@ export function layoutOf(root: string): Layout {
 		trustSets: join(state, "tuf/sets"),
 		trustCurrent: join(state, "tuf/current"),
 		trustMark: join(state, "trust-mark.json"),
+		advisories: join(state, "advisories"),
 		state,
 		store: join(state, "store"),
 		generations: join(state, "generations"),

@@ -51,6 +51,17 @@ export const SIGNING_ERRORS = {
 	},
 	CATALOGUE_ISSUER: { exit: 3, means: "the catalogue's issuer is not the one that its devices belong to" },
 	CATALOGUE_DEVICE: { exit: 1, means: "the catalogue is not of this device" },
+	ADVISORY_MALFORMED: { exit: 3, means: "the advisory breaks its format or the OSV schema" },
+	ADVISORY_SCOPE: { exit: 3, means: "the advisory speaks for other bundle names than this" },
+	ADVISORY_NOT_YET: { exit: 3, means: "the advisory is dated in the future" },
+	ADVISORY_REPLAYED: {
+		exit: 3,
+		means: "the registry shows an older or another document of an advisory than this host has verified",
+	},
+	ADVISORY_WITHHELD: {
+		exit: 3,
+		means: "the registry does not list an advisory that this host has verified",
+	},
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

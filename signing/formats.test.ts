@@ -11,6 +11,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
+	ADVISORY_PAYLOAD_TYPE,
+	newAdvisory,
+	openAdvisory,
+	parseAdvisoryFile,
+	unverifiedAdvisory,
+} from "./advisory.ts";
+import {
 	CATALOGUE_PAYLOAD_TYPE,
 	entriesFor,
 	newCatalogue,
@@ -57,11 +64,12 @@ let log: string;
 let permits: string;
 let catalogues: string;
 let vendors: string;
+let advisories: string;
 beforeAll(async () => {
 	const page = (name: string) => readFile(join(import.meta.dirname, "../docs/formats", `${name}.md`), "utf8");
-	[keys, signatures, publishers, log, permits, catalogues, vendors] = (await Promise.all(
-		["keys", "signatures", "publishers", "log", "permit", "catalogue", "vendors"].map(page),
-	)) as [string, string, string, string, string, string, string];
+	[keys, signatures, publishers, log, permits, catalogues, vendors, advisories] = (await Promise.all(
+		["keys", "signatures", "publishers", "log", "permit", "catalogue", "vendors", "advisory"].map(page),
+	)) as [string, string, string, string, string, string, string, string];
 });
 
 describe("keys.md", () => {
@@ -324,10 +332,31 @@ describe("catalogue.md", () => {
 	});
 });
 
+describe("advisory.md", () => {
+	test("the advisory is what signing gives, what OpenSSL gives, and opens with the page's publishers", async () => {
+		const [payload, file] = [example(advisories, "payload"), example(advisories, "advisory.json")];
+		expect(advisories).toContain(`The payload, ${Buffer.byteLength(payload)} bytes:`);
+		let ours = newAdvisory(JSON.parse(payload));
+		for (const seed of SEEDS) ours = await signDsseEnvelope(ours, await secretKeyOfSeed(seed));
+		expect(Buffer.from(serializeDsseEnvelope(ours)).toString()).toBe(file);
+		const message = `DSSEv1 ${ADVISORY_PAYLOAD_TYPE.length} ${ADVISORY_PAYLOAD_TYPE} ${Buffer.byteLength(payload)} ${payload}`;
+		expect(JSON.parse(file).signatures).toEqual(
+			SEEDS.map((seed) => ({
+				keyid: createHash("sha256").update(rawPublicKey(seed)).digest("hex"),
+				sig: nodeSign(null, Buffer.from(message), privateKey(seed)).toString("base64"),
+			})),
+		);
+		const map = parsePublishers(Buffer.from(example(publishers, "publishers.json")));
+		const envelope = parseAdvisoryFile(Buffer.from(file));
+		const opened = await openAdvisory(envelope, "flow-dissector", map, new Date("2026-11-29T12:00:00Z"));
+		expect(opened).toEqual(unverifiedAdvisory(ours));
+	});
+});
+
 test("every code that the pages name is in the table", () => {
 	const named = [
-		...`${keys}${signatures}${publishers}${log}${permits}${catalogues}${vendors}`.matchAll(
-			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST|PERMIT|CATALOGUE|VENDORS)_[A-Z_]*[A-Z])`/g,
+		...`${keys}${signatures}${publishers}${log}${permits}${catalogues}${vendors}${advisories}`.matchAll(
+			/`((?:KEY|SIGNATURE|PUBLISHERS|LOG|TRUST|PERMIT|CATALOGUE|VENDORS|ADVISORY)_[A-Z_]*[A-Z])`/g,
 		),
 	];
 	expect(named.length).toBeGreaterThan(10);

@@ -3,8 +3,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TufRepository } from "#test/harness/tuf-repository.ts";
+import {
+	ADVISORY_PAYLOAD_TYPE,
+	newAdvisory,
+	openAdvisory,
+	parseAdvisoryFile,
+	unverifiedAdvisory,
+} from "./advisory.ts";
 import {
 	CATALOGUE_PAYLOAD_TYPE,
 	newCatalogue,
@@ -29,6 +37,8 @@ import { leafHash, rootOfHashes } from "./log/merkle.ts";
 import { formatVerifierKey, parseNote, parseVerifierKey, serializeNote, verifierKey } from "./log/note.ts";
 import { openProof, parseProof, serializeProof } from "./log/proof.ts";
 import { decodeEntries, encodeEntries, parseTilePath, tilePath } from "./log/tile.ts";
+import osvSchema from "./osv/schema.json" with { type: "json" };
+import { spanHolds } from "./osv/span.ts";
 import {
 	newPermit,
 	openPermit,
@@ -81,6 +91,7 @@ let seedLine: string;
 let signatures: Buffer;
 let publishers: Buffer;
 let permit: Buffer;
+let advisory: Buffer;
 let payload: Buffer;
 let channel: Buffer;
 let revocation: Buffer;
@@ -130,6 +141,8 @@ beforeAll(async () => {
 	revocation = Buffer.from(
 		serializeDsseEnvelope(await signDsseEnvelope(await signDsseEnvelope(revoking, one), two)),
 	);
+	const said = await signDsseEnvelope(await signDsseEnvelope(newAdvisory(ADVISORY), one), two);
+	advisory = Buffer.from(serializeDsseEnvelope(said));
 	const pointer: ChannelPointer = {
 		name: "gro",
 		channel: "candidate",
@@ -145,6 +158,50 @@ beforeAll(async () => {
 	catalogue = Buffer.from(serializeDsseEnvelope(signed));
 	cataloguePayload = Buffer.from(signed.payload);
 });
+
+/** With a word of every part of the format; what a kernel's advisory has besides is advisory.md's example. */
+const ADVISORY = {
+	schema_version: "1.7.5",
+	id: "x_KFN-2026-0002",
+	modified: "2026-11-28T12:00:00Z",
+	published: "2026-11-28T12:00:00Z",
+	withdrawn: "2026-11-28T12:00:00Z",
+	aliases: ["CVE-2026-1"],
+	summary: "breaks é",
+	details: "one\ntwo",
+	severity: [{ type: "CVSS_V3", score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H" }],
+	affected: [
+		{
+			ranges: [{ type: "SEMVER", events: [{ introduced: "1.0.0-rc.1" }, { last_affected: "1.0.1" }] }],
+			versions: ["0.9.0"],
+			database_specific: {
+				kfn: { bundle: "gro", function: "gro", abi: 1, tags: [`kfn1:${"ab".repeat(32)}`] },
+			},
+		},
+	],
+	references: [{ type: "WEB", url: "https://example.org/1" }],
+	database_specific: { kfn: { schema: "kfn.advisory/1", kind: "bundle", names: ["gro"], fixedBy: [] } },
+};
+
+const KERNEL_ADVISORY = {
+	...ADVISORY,
+	affected: [
+		{
+			package: { ecosystem: "Linux", name: "Kernel" },
+			ranges: [{ type: "ECOSYSTEM", events: [{ introduced: "0" }, { fixed: "6.1.175" }] }],
+			versions: ["6.2", "6.3.1"],
+			database_specific: { kfn: { function: "gro" } },
+		},
+	],
+	database_specific: {
+		kfn: {
+			schema: "kfn.advisory/1",
+			kind: "kernel-code",
+			names: ["gro"],
+			fixedBy: [{ bundle: "gro", from: "1.0.1", config: { patch: ["a"], ports: [1], x: 2 } }],
+		},
+	},
+};
 
 describe(`seed ${SEED}, ${RUNS} runs`, () => {
 	test("signature files", async () => {
@@ -255,6 +312,41 @@ describe(`seed ${SEED}, ${RUNS} runs`, () => {
 		});
 		expect(outcomes).toEqual(expect.arrayContaining(["VENDORS_MALFORMED", "value"]));
 	});
+	test("advisory files", async () => {
+		const map = parsePublishers(publishers);
+		const outcomes = await fuzz(advisory, async (bytes) => {
+			const envelope = parseAdvisoryFile(bytes);
+			expect(Buffer.from(serializeDsseEnvelope(envelope))).toEqual(bytes);
+			await openAdvisory(envelope, "gro", map, new Date("2026-11-29T12:00:00Z"));
+			expect(bytes).toEqual(advisory);
+		});
+		expect(outcomes).toEqual(
+			expect.arrayContaining(["ADVISORY_MALFORMED", "SIGNATURE_INVALID", "SIGNATURE_UNKNOWN_KEY"]),
+		);
+	});
+
+	test.each([
+		["of a bundle", ADVISORY],
+		["of kernel code", KERNEL_ADVISORY],
+	])(
+		"advisory payloads %s: what is read is valid OSV, and ranges answer for every version",
+		async (_kind, document) => {
+			const valid = new Ajv2020({ strict: false, validateFormats: false }).compile(osvSchema);
+			const original = Buffer.from(newAdvisory(document).payload);
+			const outcomes = await fuzz(original, (bytes) => {
+				const envelope = { payloadType: ADVISORY_PAYLOAD_TYPE, payload: bytes, signatures: [] };
+				const advisory = unverifiedAdvisory(envelope);
+				const value = JSON.parse(bytes.toString("utf8"));
+				expect(valid(value)).toBe(true);
+				expect(Buffer.from(newAdvisory(value).payload)).toEqual(bytes);
+				const kind = advisory.kind === "bundle" ? "bundle" : "kernel";
+				for (const { spans } of [...advisory.bundles, ...advisory.kernels]) {
+					for (const span of spans) expect(typeof spanHolds(span, "1.0.1", kind)).toBe("boolean");
+				}
+			});
+			expect(outcomes).toEqual(expect.arrayContaining(["ADVISORY_MALFORMED", "value"]));
+		},
+	);
 
 	test("publishers files", async () => {
 		const outcomes = await fuzz(publishers, (bytes) => {

@@ -48,6 +48,28 @@ export async function verifyEnvelope(
 	return payload as Verified<Uint8Array>;
 }
 
+/**
+ * As {@link verifyEnvelope}, for a document that speaks for several publishers: every listed signature is good and of one of them, and
+ * of each its own threshold of keys signed. A key that any of them revoked signs for none.
+ */
+export async function verifyEnvelopeOfAll(
+	envelope: DsseEnvelope,
+	payloadType: string,
+	publishers: readonly Publisher[],
+	thing: Exclude<Thing, "bundle">,
+): Promise<Verified<Uint8Array>> {
+	const payload = new Uint8Array(envelope.payload);
+	const keys = publishers.flatMap((publisher) => publisher.keys);
+	const revoked = publishers.flatMap((publisher) => publisher.revoked ?? []);
+	const signed = subject(thing, payloadType, payload);
+	const signers = await signersOf(envelope.signatures, { keys, revoked }, signed);
+	for (const publisher of publishers) {
+		const own = publisher.keys.filter(({ keyid }) => signers.has(keyid));
+		demandThreshold(new Set(own.map(({ keyid }) => keyid)), publisher, signed);
+	}
+	return payload as Verified<Uint8Array>;
+}
+
 type Thing = keyof typeof HOW_TO_SIGN;
 /** Whose keys count, and how many of them must have signed. */
 export type Signers = Pick<Publisher, "threshold" | "keys" | "revoked">;
@@ -55,6 +77,7 @@ export type Signers = Pick<Publisher, "threshold" | "keys" | "revoked">;
 const HOW_TO_SIGN = {
 	bundle: "ask its publisher for a signed bundle; to sign your own, use kfn sign",
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
+	advisory: "ask its publisher for a signed advisory; to sign your own, use kfn advisory sign",
 	"channel pointer": "ask its publisher for a signed one; to point your own channel, use kfn promote --key",
 	revocation: "ask its publisher for a signed revocation; to sign your own, use kfn recall sign",
 	catalogue: "ask its vendor for a signed catalogue; to sign your own, use kfn catalogue sign",
@@ -78,28 +101,41 @@ function subject(thing: Thing, payloadType: string, payload: Uint8Array): Subjec
 
 /** Each listed signature is good, and enough distinct keys made them; whose list, of what, is the caller's. */
 async function demandSigners(signatures: readonly Signature[], of: Signers, signed: Subject): Promise<void> {
+	demandThreshold(await signersOf(signatures, of, signed), of, signed);
+}
+
+type Keys = Pick<Signers, "keys" | "revoked">;
+
+async function signersOf(
+	signatures: readonly Signature[],
+	of: Keys,
+	signed: Subject,
+): Promise<ReadonlySet<KeyId>> {
 	const { thing } = signed;
 	if (signatures.length === 0) {
 		throw new SigningError("SIGNATURE_MISSING", `the ${thing} is not signed`, { hint: HOW_TO_SIGN[thing] });
 	}
 	const signers = new Set<KeyId>();
 	for (const signature of signatures) signers.add(await verifyOne(signature, of, signed));
+	return signers;
+}
+
+function demandThreshold(signers: ReadonlySet<KeyId>, { threshold }: Signers, { thing }: Subject): void {
 	// Not "<": a threshold that is not a number must refuse.
-	if (!(signers.size >= of.threshold)) {
-		throw new SigningError(
-			"SIGNATURE_THRESHOLD",
-			`${signers.size} of the ${signerOf(thing)}'s keys signed, and ${of.threshold} must`,
-			{
-				hint: `the ${thing} is not finished: it needs signatures of more of its ${signerOf(thing)}'s keys`,
-				details: { signers: [...signers], threshold: of.threshold },
-			},
-		);
-	}
+	if (signers.size >= threshold) return;
+	throw new SigningError(
+		"SIGNATURE_THRESHOLD",
+		`${signers.size} of the ${signerOf(thing)}'s keys signed, and ${threshold} must`,
+		{
+			hint: `the ${thing} is not finished: it needs signatures of more of its ${signerOf(thing)}'s keys`,
+			details: { signers: [...signers], threshold },
+		},
+	);
 }
 
 async function verifyOne(
 	{ keyid, sig }: Signature,
-	of: Signers,
+	of: Keys,
 	{ thing, message, digest }: Subject,
 ): Promise<KeyId> {
 	const revoked = of.revoked?.find((candidate) => candidate.key.keyid === keyid);

@@ -1,0 +1,178 @@
+// What is open and what is fixed, by what is affected alone; the attacks are advisories that lie about what fixes them.
+import { describe, expect, test } from "vitest";
+import { newAdvisory, unverifiedAdvisory } from "#signing/advisory.ts";
+import { advisoriesFor, openAdvisories, type Provider } from "./judge.ts";
+import type { KernelVersion } from "./kernel-version.ts";
+import type { Known } from "./known.ts";
+
+const tag = (digit: string) => `kfn1:${digit.repeat(64)}`;
+const AFFECTED: KernelVersion = { upstream: "6.1.170", why: null };
+const FIXED: KernelVersion = { upstream: "6.1.175", why: null };
+const UNKNOWN: KernelVersion = { upstream: null, why: "5.14.0-427.el9 is a distribution's number" };
+
+type Events = readonly [introduced: string, end?: { fixed: string } | { last_affected: string }];
+
+function document(
+	id: string,
+	kind: string,
+	affected: unknown,
+	more: { fixedBy?: unknown[]; names?: string[]; withdrawn?: string },
+) {
+	const { fixedBy = [], names = ["gro"], withdrawn } = more;
+	return {
+		schema_version: "1.7.5",
+		id,
+		modified: "2026-11-29T12:00:00Z",
+		published: "2026-11-29T12:00:00Z",
+		...(withdrawn === undefined ? {} : { withdrawn }),
+		summary: id,
+		affected: [affected],
+		database_specific: { kfn: { schema: "kfn.advisory/1", kind, names, fixedBy } },
+	};
+}
+
+const range = (type: string, [introduced, end]: Events) => ({
+	type,
+	events: [{ introduced }, ...(end === undefined ? [] : [end])],
+});
+const ofBundle = (
+	id: string,
+	events: Events | null,
+	tags: string[] = [],
+	more: { names?: string[]; withdrawn?: string } = {},
+) =>
+	document(
+		id,
+		"bundle",
+		{
+			...(events === null ? {} : { ranges: [range("SEMVER", events)] }),
+			database_specific: { kfn: { bundle: more.names?.[0] ?? "gro", function: "gro", abi: 1, tags } },
+		},
+		more,
+	);
+const ofKernel = (id: string, kind: string, fixedBy: unknown[] = []) =>
+	document(
+		id,
+		kind,
+		{
+			package: { ecosystem: "Linux", name: "Kernel" },
+			ranges: [range("ECOSYSTEM", ["6.0", { fixed: "6.1.175" }])],
+			database_specific: { kfn: { function: "gro" } },
+		},
+		{ fixedBy },
+	);
+
+type Document = ReturnType<typeof document>;
+
+/** The documents, each under its first name. */
+function known(...documents: Document[]): Known {
+	const names = [...new Set(documents.map((each) => each.database_specific.kfn.names[0]!))];
+	return names.map((name) => ({
+		name,
+		asked: "2026-11-29T12:00:00.000Z",
+		notices: [],
+		advisories: documents
+			.filter((each) => each.database_specific.kfn.names[0] === name)
+			.map((each) => {
+				const envelope = newAdvisory(each);
+				return { envelope, advisory: unverifiedAdvisory(envelope) };
+			}),
+	}));
+}
+
+const run = (version: string, tagged = tag("0"), config = {}, name = "gro"): Provider => ({
+	function: "gro",
+	bundle: { name, version, tag: tagged, config },
+});
+const KERNEL_CODE: Provider = { function: "gro", bundle: null };
+const ids = (memory: Known, provider: Provider, kernel: KernelVersion = FIXED) =>
+	openAdvisories(memory, provider, kernel).map(({ id, ground }) => `${id} ${ground}`);
+
+describe("a bundle", () => {
+	test("is affected in a range, by a listed tag, and no more once that is withdrawn", () => {
+		const memory = known(ofBundle("x_A-1", ["1.0.0", { fixed: "1.0.2" }], [tag("f")]));
+		expect(["0.9.0", "1.0.0", "1.0.2-rc.1", "1.0.2"].map((version) => ids(memory, run(version)))).toEqual([
+			[],
+			["x_A-1 range"],
+			["x_A-1 range"],
+			[],
+		]);
+		expect(ids(memory, run("2.0.0", tag("f")))).toEqual(["x_A-1 tag"]);
+		const withdrawn = known(ofBundle("x_A-1", ["0"], [tag("f")], { withdrawn: "2026-11-29T12:00:00Z" }));
+		expect(ids(withdrawn, run("1.0.0", tag("f")))).toEqual([]);
+	});
+
+	test("with the source of another name's vulnerable one is vulnerable, and so is a device that says its tag", () => {
+		const memory = known(ofBundle("x_A-1", ["0"], [tag("f")]));
+		expect(ids(memory, run("7.0.0", tag("f"), {}, "acme-gro"))).toEqual(["x_A-1 tag"]);
+		expect(ids(memory, run("1.0.0", tag("0"), {}, "acme-gro"))).toEqual([]);
+		expect(advisoriesFor(memory, { name: null, version: null, tag: tag("f") })).toMatchObject([
+			{ id: "x_A-1" },
+		]);
+		expect(advisoriesFor(memory, { name: null, version: null, tag: tag("0") })).toEqual([]);
+	});
+});
+
+describe("the kernel's own code", () => {
+	const memory = known(
+		ofKernel("x_K-1", "kernel-code", [{ bundle: "gro", from: "1.0.1", config: { patch: ["a"] } }]),
+		ofKernel("x_K-2", "kernel-only"),
+	);
+
+	test("is affected by what its version says, and by a version that says nothing", () => {
+		expect(ids(memory, KERNEL_CODE, AFFECTED)).toEqual(["x_K-1 kernel", "x_K-2 kernel"]);
+		expect(ids(memory, KERNEL_CODE, FIXED)).toEqual([]);
+		expect(ids(memory, KERNEL_CODE, UNKNOWN)).toEqual(["x_K-1 unknown", "x_K-2 unknown"]);
+		expect(ids(memory, { function: "tso", bundle: null }, AFFECTED)).toEqual([]);
+	});
+
+	test("is patched by the bundle, from its version on, with its parameter; what only a kernel fixes is not", () => {
+		const patched = { patch: ["b", "a"] };
+		expect(ids(memory, run("1.0.1", tag("0"), patched), AFFECTED)).toEqual(["x_K-2 kernel"]);
+		expect(ids(memory, run("1.1.0", tag("0"), patched), UNKNOWN)).toEqual(["x_K-2 unknown"]);
+		for (const provider of [
+			run("1.0.0", tag("0"), patched),
+			run("1.0.1-rc.1", tag("0"), patched),
+			run("1.0.1", tag("0"), { patch: ["b"] }),
+			run("1.0.1"),
+			run("1.0.1", tag("0"), patched, "acme-gro"),
+		]) {
+			expect(ids(memory, provider, AFFECTED)).toEqual(["x_K-1 kernel", "x_K-2 kernel"]);
+		}
+	});
+});
+
+describe("attacks", () => {
+	test("an advisory that lies about what fixes it: the fixed version has a tag that another lists", () => {
+		const memory = known(ofBundle("x_A-1", ["0", { fixed: "1.0.1" }]), ofBundle("x_A-2", null, [tag("f")]));
+		expect(ids(memory, run("1.0.0"))).toEqual(["x_A-1 range"]);
+		expect(ids(memory, run("1.0.1", tag("f")))).toEqual(["x_A-2 tag"]);
+	});
+
+	test("an advisory that lies about what fixes it: the fix of the kernel's code is in a range of its own", () => {
+		const memory = known(
+			ofKernel("x_K-1", "kernel-code", [{ bundle: "gro", from: "1.0.1", config: {} }]),
+			ofBundle("x_A-1", ["1.0.1"]),
+		);
+		expect(ids(memory, run("1.0.1"), AFFECTED)).toEqual(["x_A-1 range"]);
+	});
+
+	test("a stranger's advisory with the id of ours, later and withdrawn, hides nothing", () => {
+		const memory = known(
+			ofBundle("x_A-1", ["0"]),
+			ofBundle("x_A-1", ["0"], [], { names: ["evil"], withdrawn: "2026-11-29T12:00:00Z" }),
+		);
+		expect(ids(memory, run("1.0.0"))).toEqual(["x_A-1 range"]);
+	});
+
+	test("a document for two names counts, under each, for what it says of that name only", () => {
+		const two = document("x_A-1", "bundle", {}, { names: ["evil", "gro"] });
+		const entry = (bundle: string) => ({
+			ranges: [range("SEMVER", ["0"])],
+			database_specific: { kfn: { bundle, function: "gro", abi: 1, tags: [] } },
+		});
+		const memory = known({ ...two, affected: [entry("evil"), entry("gro")] });
+		expect(ids(memory, run("1.0.0"))).toEqual([]);
+		expect(ids(memory, run("1.0.0", tag("0"), {}, "evil"))).toEqual(["x_A-1 range"]);
+	});
+});
