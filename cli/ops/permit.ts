@@ -1,25 +1,29 @@
-// kfn permit: makes, signs, shows and publishes rollback permits (docs/formats/permit.md). Refuses to sign another permit than was
-// there when the command started, and to name a version's content by anything but its bundle or the registry's index.
+// kfn permit: makes, signs, shows and publishes rollback permits (docs/formats/permit.md). Refuses to name a version's content by
+// anything but its bundle or the registry's index.
 
 import { randomBytes } from "node:crypto";
 import { openBundle } from "#bundle/bundle.ts";
 import { parseBundleName, parseVersion } from "#bundle/name.ts";
-import { type DsseEnvelope, serializeDsseEnvelope, signDsseEnvelope } from "#signing/envelope.ts";
+import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { newPermit, PERMIT_LIMITS, type Permit, parsePermitFile, unverifiedPermit } from "#signing/permit.ts";
 import { expiryAfter, tufTime } from "#signing/tuf/time.ts";
 import { normalVersionRange, type VersionRange } from "#signing/version-range.ts";
 import { isFileRequest } from "../client/fetch-bundle.ts";
-import { openRegistryClient } from "../client/registry.ts";
 import { selectVersion } from "../client/select.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
-import { readInput, writeOutput } from "../files.ts";
+import { readInput } from "../files.ts";
 import { permitDocument, permitText } from "../output/permit.ts";
-import { rewriteFile } from "../rewrite.ts";
-import { openSigningKeys } from "../signing-keys.ts";
+import {
+	readStatement,
+	type StatementFileForm,
+	sendStatement,
+	signStatement,
+	writeStatement,
+} from "../statement-file.ts";
 
 export interface PermitInput {
 	readonly name: string;
@@ -34,13 +38,19 @@ export interface PermitInput {
 	readonly registry: string | undefined;
 }
 
-/** Writes a new permit, signed with `keys` if there are any; the keys are opened before anything is asked of a registry. */
+const PERMIT_FILE: StatementFileForm = {
+	kind: "permit",
+	bytes: PERMIT_LIMITS.envelopeBytes,
+	parse: parsePermitFile,
+	claims: unverifiedPermit,
+};
+
+/** Writes a new permit, signed with `keys` if there are any */
 export async function createPermit(context: Context, input: PermitInput): Promise<Output> {
 	const name = parseBundleName(input.name);
 	const from = rangeOf(input.from);
-	const keys = input.keys.length === 0 ? [] : await openSigningKeys(context, input.keys);
 	const now = new Date();
-	let envelope = usable({
+	const permit = usable({
 		id: randomBytes(16).toString("hex"),
 		name,
 		from,
@@ -49,9 +59,7 @@ export async function createPermit(context: Context, input: PermitInput): Promis
 		issued: tufTime(now),
 		expires: expiryAfter(now, input.days),
 	});
-	for (const key of keys) envelope = await signDsseEnvelope(envelope, key);
-	await writeOutput(input.out, serializeDsseEnvelope(envelope), { overwrite: false });
-	return outputOf(envelope, input.out);
+	return outputOf(await writeStatement(context, permit, input), input.out);
 }
 
 /** Adds signatures in place; what is signed stands in the output. */
@@ -59,18 +67,7 @@ export async function signPermit(
 	context: Context,
 	input: { file: string; keys: readonly string[] },
 ): Promise<Output> {
-	const before = await readPermit(input.file);
-	unverifiedPermit(before);
-	const keys = await openSigningKeys(context, input.keys);
-	let envelope = before;
-	// Passphrases were asked for before: nobody waits for the lock while a person types.
-	await rewriteFile(input.file, async (bytes) => {
-		envelope = parsePermitFile(bytes);
-		if (!Buffer.from(envelope.payload).equals(before.payload)) throw replaced(input.file);
-		for (const key of keys) envelope = await signDsseEnvelope(envelope, key);
-		return serializeDsseEnvelope(envelope);
-	});
-	return outputOf(envelope, input.file);
+	return outputOf(await signStatement(context, PERMIT_FILE, input), input.file);
 }
 
 /** What the file claims and who claims to have signed it: a host verifies it when it uses it. */
@@ -85,23 +82,17 @@ export async function publishPermit(
 ): Promise<Output> {
 	const envelope = await readPermit(input.file);
 	const { id, name, to } = unverifiedPermit(envelope);
-	const client = await openRegistryClient(context, input.registry);
-	context.onStep({ step: "publishing", detail: `permit ${id}` });
-	const { created } = await client.publishStatement(
-		{ kind: "permit", name, id },
-		serializeDsseEnvelope(envelope),
-	);
-	const where = client.description;
+	const sent = await sendStatement(context, PERMIT_FILE, { envelope, registry: input.registry });
 	return {
-		json: { id, name, version: to.version, registry: where, created },
-		text: created
-			? `published permit ${id} for ${name} ${to.version} to ${where}`
-			: `permit ${id} was already published to ${where}`,
+		json: { id, name, version: to.version, ...sent },
+		text: sent.created
+			? `published permit ${id} for ${name} ${to.version} to ${sent.registry}`
+			: `permit ${id} was already published to ${sent.registry}`,
 	};
 }
 
-export async function readPermit(file: string): Promise<DsseEnvelope> {
-	return parsePermitFile(await readInput(file, PERMIT_LIMITS.envelopeBytes));
+export function readPermit(file: string): Promise<DsseEnvelope> {
+	return readStatement(PERMIT_FILE, file);
 }
 
 function outputOf(envelope: DsseEnvelope, file: string): Output {
@@ -138,10 +129,4 @@ async function targetOf(context: Context, name: string, input: PermitInput): Pro
 	context.onStep({ step: "reading index", detail: name });
 	const { manifestSha256 } = selectVersion(await source.index(name), version);
 	return { version, manifestSha256 };
-}
-
-function replaced(file: string): CliError {
-	return new CliError("CLI_FILE_BUSY", `${file} was not signed: it became another permit meanwhile`, {
-		hint: "look at what is there now (kfn permit show), then sign that",
-	});
 }
