@@ -1,0 +1,88 @@
+// packages/gro-live, which is attached nowhere but here: on Linux 6.12 and 7.x, on the loopback device of a VM. Every byte arrives, nothing
+// waits for what does not come, and the kernel has nothing to say. About 25 seconds a kernel.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildDropper, buildObject, buildTool } from "../gro-live/build.ts";
+import { registerUndo, type Undo } from "../harness/cleanup.ts";
+import { requireTools, skipUnless } from "../harness/feature.ts";
+import { buildTools } from "../tso/build.ts";
+import { boot, haveKernel, type Report } from "./boot.ts";
+import { packTree, place, placeBase } from "./image.ts";
+
+let folder: string;
+let undo: Undo;
+let initrd: string;
+
+beforeAll(async () => {
+	requireTools("busybox", "cpio", "zstd");
+	folder = mkdtempSync(join(tmpdir(), `kfn-vm-gro-live-${process.pid}-`));
+	undo = registerUndo(`vm image ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
+	const tree = join(folder, "tree");
+	mkdirSync(join(folder, "tso"));
+	const built = (name: string) => join(folder, name);
+	await Promise.all([
+		buildObject(built("gro_live.o")),
+		buildDropper(built("drop.o")),
+		buildTool("hold", built("hold")),
+		buildTool("talk", built("talk")),
+	]);
+	const { hold: features } = await buildTools(join(folder, "tso"), "static");
+	placeBase(tree, "gro-live-init.sh");
+	for (const object of ["gro_live.o", "drop.o"]) place(tree, object, readFileSync(built(object)));
+	for (const tool of ["hold", "talk"]) place(tree, join("bin", tool), readFileSync(built(tool)), 0o755);
+	place(tree, "bin/features", readFileSync(features), 0o755);
+	initrd = join(folder, "initrd.zst");
+	await packTree(tree, initrd);
+});
+
+afterAll(() => undo.run());
+
+interface Line {
+	readonly runs: number;
+	/** Segments that were taken out, and packets that brought them. */
+	readonly absorbed: number;
+	readonly delivered: number;
+	/** Trains that were lost, as their next packet did not come, or for lack of memory. */
+	readonly missed: number;
+	readonly failed: number;
+	readonly sent: string;
+	readonly received: string;
+	readonly dropped: number;
+	readonly flaps: number;
+}
+
+/** What the lines of a report say together; not its retransmits and times, which are the emulator's. */
+function said({ text, exit }: Report): Line {
+	expect({ exit, text }).toMatchObject({ exit: 0 });
+	const lines = text.split("\n").filter((line) => line.startsWith("{"));
+	return Object.assign({}, ...lines.map((line) => JSON.parse(line)));
+}
+
+describe.each(["6.12", "7"])("on Linux %s", (series) => {
+	it("gro-live brings every byte, and holds nothing back", async (context) => {
+		skipUnless(context, haveKernel(series));
+		const { reports } = await boot(series, initrd, 240_000);
+		const of = (name: string) => said(reports.get(name)!);
+		// A segment alone is never taken out: it cannot wait.
+		expect(of("ask")).toMatchObject({ absorbed: 0, missed: 0, failed: 0 });
+		expect(of("ask").runs).toBeGreaterThan(1000);
+		for (const name of ["exchange", "hash", "ipv4", "ipv6", "turns"]) {
+			expect({ name, ...of(name) }).toMatchObject({ missed: 0, failed: 0 });
+			expect(of(name).absorbed, name).toBeGreaterThan(500);
+		}
+		// Eleven segments fit into a packet, so of a stream most are taken out.
+		expect(of("ipv4").absorbed / of("ipv4").delivered).toBeGreaterThan(5);
+		expect(of("hash").received).toBe(of("hash").sent);
+		expect(of("hash").sent).toMatch(/^[0-9a-f]{64}$/);
+		expect(of("overflow")).toMatchObject({ missed: 0, failed: 0 });
+		expect(of("overflow").dropped).toBeGreaterThan(0);
+		// What was dropped after it was seen in the queue takes its train along, and TCP sends that again.
+		expect(of("before").missed).toBeGreaterThan(5);
+		// Detached in mid-train: what was taken out is lost, and TCP sends that again, too.
+		expect(of("flapping").missed).toBeGreaterThan(0);
+		expect(reports.get("taint")!.text.trim()).toBe("0");
+		expect(reports.get("dmesg")!.text).not.toMatch(/WARNING|BUG|Oops|Call Trace|refcount|divide/);
+	});
+});
