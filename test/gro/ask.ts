@@ -14,6 +14,8 @@ const SANITIZERS = [
 	...["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
 ] as const;
 
+const [WIRE, POLL_TIME] = [".wire.bpf.o", ".poll-time.bpf.o"];
+
 export const vectorsFile = join(packageFolder, "vectors/table.jsonl");
 export const XDP_PASS = 2;
 
@@ -31,8 +33,13 @@ export function buildTestRun(output: string, fixed = false): void {
 export function buildKernelGro(output: string): void {
 	const sources = ["kernel_gro.c", "device.c"].map((name) => join(native, name));
 	execFileSync("gcc", [...FLAGS, ...sources, "-lbpf", "-o", output], { stdio: "pipe" });
-	const wire = [join(native, "wire.bpf.c"), "-o", `${output}.bpf.o`];
-	execFileSync("clang-19", [...BPF_FLAGS, "-I", includes, "-c", ...wire], { stdio: "pipe" });
+	for (const [source, suffix] of [
+		["wire.bpf.c", WIRE],
+		["poll_time.bpf.c", POLL_TIME],
+	] as const) {
+		const files = ["-c", join(native, source), "-o", output + suffix];
+		execFileSync("clang-19", [...BPF_FLAGS, "-Wno-unused-parameter", "-I", includes, ...files]);
+	}
 }
 
 /** The same C for the host; sanitized unless speed is what is asked for. */
@@ -91,12 +98,10 @@ export function askFunction(
 /** What the kernel's own GRO delivers of each sequence, each of them one poll of the device at the wire's end. */
 export function askKernel(
 	program: string,
-	{ netns }: Wire,
+	wire: Wire,
 	sequences: readonly Sequence[],
 ): readonly (readonly Delivered[])[] {
-	const command = ["netns", "exec", netns.name, program, netns.path, `${program}.bpf.o`, OUT, IN];
-	const input = Buffer.concat(sequences.flatMap(pollOf));
-	const output = execFileSync("ip", command, { input, maxBuffer: 1 << 30, stdio: "pipe", timeout: 60_000 });
+	const output = runKernelGro(program, wire, sequences);
 	let at = 0;
 	const next = () => {
 		at += 4;
@@ -109,6 +114,28 @@ export function askKernel(
 			return { bytes: output.subarray(at - length, at), gsoType, gsoSize, checksumStart, vlan };
 		}),
 	);
+}
+
+/** Nanoseconds that the kernel's own GRO takes for each sequence: the median of `repeat` polls, without delivering. */
+export function timeKernel(
+	program: string,
+	wire: Wire,
+	sequences: readonly Sequence[],
+	repeat: number,
+): readonly number[] {
+	const output = runKernelGro(program, wire, sequences, [program + POLL_TIME, String(repeat)]);
+	return sequences.map((_, index) => output.readUInt32LE(4 * index));
+}
+
+function runKernelGro(
+	program: string,
+	{ netns }: Wire,
+	sequences: readonly Sequence[],
+	more: readonly string[] = [],
+): Buffer {
+	const command = ["netns", "exec", netns.name, program, netns.path, program + WIRE, OUT, IN, ...more];
+	const input = Buffer.concat(sequences.flatMap(pollOf));
+	return execFileSync("ip", command, { input, maxBuffer: 1 << 30, stdio: "pipe", timeout: 60_000 });
 }
 
 function pollOf({ frames, found, maxSize, ipv4MaxSize }: Sequence): Buffer[] {

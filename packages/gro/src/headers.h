@@ -5,30 +5,25 @@
 #ifndef GRO_HEADERS_H
 #define GRO_HEADERS_H
 
-#include "kfn/int.h"
 #include "kfn/byteorder.h"
+#include "kfn/ethernet.h"
+#include "kfn/int.h"
+#include "kfn/ip.h"
+#include "kfn/ipv6.h"
+#include "kfn/program.h"
+#include "kfn/tcp.h"
 #include "batch.h"
 
-#define ETH_LEN 14
-#define IPV4_LEN 20
-#define IPV6_LEN 40
-#define TCP_LEN 20
+/* Of 32 bits, as all that is counted here. */
+#define ETH_LEN ((__u32)sizeof(struct ethhdr))
+#define IPV4_LEN ((__u32)sizeof(struct iphdr))
+#define IPV6_LEN ((__u32)sizeof(struct ipv6hdr))
+#define TCP_LEN ((__u32)sizeof(struct tcphdr))
 
-#define GRO_ETH_IP 0x0800
-#define GRO_ETH_IPV6 0x86dd
-#define GRO_PROTO_TCP 6
-#define GRO_HOP 0
-#define GRO_ROUTING 43
-#define GRO_DEST 60
 #define GRO_EXTENSIONS 8	/* more do not fit into a head with a TCP header */
 
-/* Of the word with data offset, flags and window. */
-#define FLAG_FIN be32(0x00010000)
-#define FLAG_SYN be32(0x00020000)
-#define FLAG_RST be32(0x00040000)
-#define FLAG_PSH be32(0x00080000)
-#define FLAG_URG be32(0x00200000)
-#define FLAG_CWR be32(0x00800000)
+/* A flag in the word with data offset, flags and window. */
+#define FLAG(flag) be32((flag) << 16)
 
 #define GRO_BUCKETS 8		/* GRO_HASH_BUCKETS */
 #define GRO_CHAIN 8		/* MAX_GRO_SKBS */

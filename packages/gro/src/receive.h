@@ -22,8 +22,7 @@ static __always_inline __u32 ipv4_sum(const struct gro_packet *packet)
 
 	for (__u32 i = 0; i < IPV4_LEN; i += 2)
 		sum += head16(packet, ETH_LEN + i);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
+	return checksum_fold(sum);
 }
 
 /* How a packet was taken in. */
@@ -46,7 +45,7 @@ static __always_inline enum gro_parsed parse_ipv4(struct gro_packet *packet)
 	__be32 first = head32(packet, ETH_LEN);
 	__be32 id = head32(packet, ETH_LEN + 4);
 
-	if (!has(packet, ETH_LEN + IPV4_LEN) || head8(packet, ETH_LEN + 9) != GRO_PROTO_TCP)
+	if (!has(packet, ETH_LEN + IPV4_LEN) || head8(packet, ETH_LEN + 9) != IPPROTO_TCP)
 		return GRO_PARSED_NORMAL;
 	if (head8(packet, ETH_LEN) != 0x45)
 		return GRO_PARSED_NORMAL;
@@ -71,7 +70,7 @@ static __always_inline enum gro_parsed parse_ipv6(struct gro_packet *packet)
 	for (int i = 0; i < GRO_EXTENSIONS; i++) {
 		__u32 length;
 
-		if (proto != GRO_HOP && proto != GRO_ROUTING && proto != GRO_DEST)
+		if (proto != NEXTHDR_HOP && proto != NEXTHDR_ROUTING && proto != NEXTHDR_DEST)
 			break;
 		if (!has(packet, offset + 8))
 			return beyond(packet, offset + 8);
@@ -81,7 +80,7 @@ static __always_inline enum gro_parsed parse_ipv6(struct gro_packet *packet)
 		proto = head8(packet, offset);
 		offset += length;
 	}
-	if (proto != GRO_PROTO_TCP)
+	if (proto != IPPROTO_TCP)
 		return GRO_PARSED_NORMAL;
 	packet->transport = offset;
 	if (be16(head16(packet, ETH_LEN + 4)) != rest(packet, ETH_LEN + IPV6_LEN))
@@ -102,9 +101,9 @@ static __always_inline enum gro_parsed gro_parse(struct gro_packet *packet)
 
 	if (!has(packet, ETH_LEN))
 		return GRO_PARSED_NORMAL;
-	if (type == be16(GRO_ETH_IP))
+	if (type == be16(ETH_P_IP))
 		parsed = parse_ipv4(packet);
-	else if (type == be16(GRO_ETH_IPV6))
+	else if (type == be16(ETH_P_IPV6))
 		parsed = parse_ipv6(packet);
 	if (parsed == GRO_PARSED_NORMAL || parsed == GRO_PARSED_BEYOND)
 		return parsed;
@@ -126,7 +125,7 @@ static __always_inline __u32 network_differs(const struct gro_packet *held, cons
 {
 	__u32 differ = 0;
 
-	if (head16(packet, 12) == be16(GRO_ETH_IP)) {
+	if (head16(packet, 12) == be16(ETH_P_IP)) {
 		differ |= head8(held, ETH_LEN + 9) ^ head8(packet, ETH_LEN + 9);
 		differ |= head32(held, ETH_LEN + 12) ^ head32(packet, ETH_LEN + 12);
 		return differ | (head32(held, ETH_LEN + 16) ^ head32(packet, ETH_LEN + 16));
@@ -185,17 +184,17 @@ static __always_inline __u32 tcp_flush(struct gro_packet *held, const struct gro
 {
 	__u32 th = packet->transport, th2 = held->transport, len = rest(packet, packet->payload);
 	__be32 flags = head32(packet, th + 12);
-	__u32 flush = flags & FLAG_CWR;
+	__u32 flush = flags & FLAG(TCP_CWR);
 
 	/* Data offset and window are in this word, too. */
-	flush |= (flags ^ head32(held, th2 + 12)) & ~(FLAG_FIN | FLAG_PSH);
+	flush |= (flags ^ head32(held, th2 + 12)) & ~FLAG(TCP_FIN | TCP_PSH);
 	flush |= head32(packet, th + 8) ^ head32(held, th2 + 8);
 	for (__u32 i = TCP_LEN; i < 60; i += 4) {
 		if (th + i >= packet->payload)
 			break;
 		flush |= head32(packet, th + i) ^ head32(held, th2 + i);
 	}
-	if (head16(packet, 12) == be16(GRO_ETH_IP))
+	if (head16(packet, 12) == be16(ETH_P_IP))
 		flush |= ipv4_flush(held, packet);
 	else
 		flush |= ipv6_flush(held, packet);
@@ -207,7 +206,7 @@ static __always_inline __u32 tcp_flush(struct gro_packet *held, const struct gro
 /* skb_gro_receive(): the kernel's lengths start at the network header. */
 static __always_inline int too_large(const struct gro_batch *batch, const struct gro_packet *held, __u32 len)
 {
-	__u32 max = head16(held, 12) == be16(GRO_ETH_IP) ? batch->ipv4_max_size : batch->max_size;
+	__u32 max = head16(held, 12) == be16(ETH_P_IP) ? batch->ipv4_max_size : batch->max_size;
 	__u32 size = held->len - ETH_LEN + len;
 
 	return size >= max || size >= GRO_LEGACY_MAX_SIZE;
@@ -215,7 +214,7 @@ static __always_inline int too_large(const struct gro_batch *batch, const struct
 
 static __always_inline void add_flags(struct gro_packet *held, const struct gro_packet *packet)
 {
-	__u8 flags = head8(packet, packet->transport + 13) & 0x09;	/* FIN, PSH */
+	__u8 flags = head8(packet, packet->transport + 13) & (TCP_FIN | TCP_PSH);
 
 	held->head[(held->transport + 13) % GRO_HEAD] |= flags;
 }
@@ -245,7 +244,7 @@ static __always_inline int gro_receive(struct gro_batch *batch, struct gro_packe
 			packet->state = GRO_STATE_MERGED;
 		}
 	}
-	ends = len < mss || (flags & (FLAG_URG | FLAG_PSH | FLAG_RST | FLAG_SYN | FLAG_FIN));
+	ends = len < mss || (flags & (FLAG(TCP_URG | TCP_PSH | TCP_RST | TCP_SYN | TCP_FIN)));
 	if (held && (!merged || ends))
 		gro_deliver(batch, held, GRO_STATE_COMPLETE);
 	if (merged)

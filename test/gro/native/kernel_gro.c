@@ -14,6 +14,10 @@
  * u32 GSO type, u32 GSO size, u32 checksum start (0: none), u32 VLAN tag,
  * bytes }... }; little-endian. A VLAN tag is protocol << 16 | TCI, or 0. The GSO
  * type is skb_shinfo()->gso_type, not what a packet socket shows of it.
+ *
+ * kernel_gro … POLL_TIME.bpf.o REPEAT: gives { u32 ns } for each batch instead: the
+ * median of REPEAT polls, without what delivering took. Checksums are not summed
+ * then, as if the device had found them right, and nobody gets the packets.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -40,7 +44,20 @@
 #define LONGEST (65535 + ETH_HLEN)	/* of a veth device of the highest MTU */
 #define FRAMES 63	/* one poll: below NAPI_POLL_WEIGHT, so that the poll also completes */
 
+/* Of poll_time.bpf.c. */
+struct timing {
+	uint32_t ifindex, netns, inside, packets;
+	uint64_t poll_start, delivery_start, delivery;
+};
+
+struct poll {
+	uint64_t whole, delivery;
+	uint32_t packets, zero;
+};
+
 static int sender, capture, found_map, types_map;
+static struct ring_buffer *polls;	/* where only time is of interest */
+static struct poll last_poll;
 static uint8_t buffer[LIMIT];
 
 static void refuse_other_namespaces(const char *path)
@@ -92,7 +109,37 @@ static void put_programs(const char *path, int out, int in)
 	found_map = bpf_object__find_map_fd_by_name(object, "found");
 	types_map = bpf_object__find_map_fd_by_name(object, "gso_types");
 	attach(object, "leave", BPF_TC_EGRESS, out);
-	attach(object, "arrive", BPF_TC_INGRESS, in);
+	attach(object, polls ? "drop" : "arrive", BPF_TC_INGRESS, in);
+}
+
+static int take_poll(void *context, void *data, size_t size)
+{
+	(void)context;
+	memcpy(&last_poll, data, size < sizeof(last_poll) ? size : sizeof(last_poll));
+	return 0;
+}
+
+static void time_polls(const char *path, int in)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	struct timing timing = { .ifindex = in };
+	struct bpf_program *program;
+	uint32_t first = 0;
+	struct stat own;
+
+	if (!object || bpf_object__load(object))
+		errx(1, "%s does not load", path);
+	if (stat("/proc/self/ns/net", &own))
+		err(1, "network namespace");
+	timing.netns = own.st_ino;
+	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, "timing"), &first, &timing, BPF_ANY))
+		err(1, "map");
+	polls = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "polls"), take_poll, NULL, NULL);
+	if (!polls)
+		err(1, "ring buffer");
+	bpf_object__for_each_program(program, object)
+		if (!bpf_program__attach(program))
+			err(1, "%s", bpf_program__name(program));
 }
 
 static int packet_socket(int ifindex, int protocol)
@@ -123,8 +170,10 @@ static void open_wire(const char *object, const char *out, const char *in)
 	device_feature(out, ETHTOOL_STSO, 0);	/* or veth takes no packet for GRO's: veth_skb_is_eligible_for_gro() */
 	device_feature(in, ETHTOOL_SGRO, 1);
 	put_programs(object, index_of(out), index_of(in));
-	packet_socket(index_of(in), ETH_P_ALL);
-	capture = packet_socket(index_of(in), ETH_P_ALL);
+	if (!polls) {
+		packet_socket(index_of(in), ETH_P_ALL);
+		capture = packet_socket(index_of(in), ETH_P_ALL);
+	}
 	sender = packet_socket(index_of(out), 0);
 }
 
@@ -150,6 +199,16 @@ static void read_whole(void *to, size_t length)
 static uint8_t frames[FRAMES][LONGEST];
 static struct { uint32_t length, hash, vlan; } heads[FRAMES];
 
+/* Good as far as is known: it would be finished by whoever sends. */
+static void mark_checksum(struct virtio_net_hdr *head, const uint8_t *frame)
+{
+	int is_ipv6 = frame[12] == 0x86;
+
+	head->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	head->csum_start = ETH_HLEN + (is_ipv6 ? 40 : 20);
+	head->csum_offset = frame[is_ipv6 ? 20 : 23] == IPPROTO_TCP ? 16 : 6;
+}
+
 static void send_frame(uint32_t index)
 {
 	struct virtio_net_hdr head = { 0 };
@@ -161,14 +220,14 @@ static void send_frame(uint32_t index)
 		.msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof(control),
 	};
 
+	if (polls)
+		mark_checksum(&head, frames[index]);
 	if (sendmsg(sender, &message, 0) < 0)
 		err(1, "frame %u of %u bytes", index, heads[index].length);
 }
 
-static void send_batch(uint32_t count)
+static void read_batch(uint32_t count)
 {
-	uint32_t none = 0, first = 0;
-
 	for (uint32_t i = 0; i < count; i++) {
 		read_whole(&heads[i], sizeof(heads[i]));
 		if (heads[i].length > sizeof(frames[i]))
@@ -177,6 +236,12 @@ static void send_batch(uint32_t count)
 		if (bpf_map_update_elem(found_map, &i, &heads[i].hash, BPF_ANY))
 			err(1, "map");
 	}
+}
+
+static void send_batch(uint32_t count)
+{
+	uint32_t none = 0, first = 0;
+
 	if (bpf_map_update_elem(types_map, &first, &none, BPF_ANY))
 		err(1, "map");
 	for (uint32_t i = 0; i < count; i++)
@@ -238,13 +303,38 @@ static void write_answer(void)
 	fwrite(all, used, 1, stdout);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void write_time(uint32_t count, uint32_t repeat)
+{
+	uint32_t samples[10000];
+
+	if (!repeat || repeat > sizeof(samples) / sizeof(*samples))
+		errx(2, "1 to 10000 times");
+	for (uint32_t i = 0; i < repeat; i++) {
+		send_batch(count);
+		if (ring_buffer__poll(polls, 5000) != 1 || last_poll.packets != count)
+			errx(1, "%u of %u packets in a poll", last_poll.packets, count);
+		samples[i] = last_poll.whole - last_poll.delivery;
+	}
+	qsort(samples, repeat, sizeof(*samples), by_value);
+	fwrite(&samples[repeat / 2], sizeof(*samples), 1, stdout);
+}
+
 int main(int argc, char **argv)
 {
 	struct { uint32_t count, size, ipv4_size; } batch, last = { 0 };
 
-	if (argc != 5)
-		errx(2, "usage: kernel_gro /run/netns/kfn-... WIRE.bpf.o OUT IN");
+	if (argc != 5 && argc != 7)
+		errx(2, "usage: kernel_gro /run/netns/kfn-... WIRE.bpf.o OUT IN [POLL_TIME.bpf.o REPEAT]");
 	refuse_other_namespaces(argv[1]);
+	if (argc == 7)
+		time_polls(argv[5], index_of(argv[4]));
 	open_wire(argv[2], argv[3], argv[4]);
 	share_cpu(device_napi_thread(argv[4]));
 	while (fread(&batch, sizeof(batch), 1, stdin) == 1) {
@@ -253,6 +343,11 @@ int main(int argc, char **argv)
 		if (batch.size != last.size || batch.ipv4_size != last.ipv4_size)
 			device_gro_max_size(index_of(argv[4]), batch.size, batch.ipv4_size);
 		last = batch;
+		read_batch(batch.count);
+		if (argc == 7) {
+			write_time(batch.count, atoi(argv[6]));
+			continue;
+		}
 		send_batch(batch.count);
 		write_answer();
 	}

@@ -63,6 +63,13 @@ int leave(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Instead of arrive, where only time is of interest. */
+SEC("tc/drop")
+int drop(struct __sk_buff *skb)
+{
+	return TC_ACT_SHOT;
+}
+
 SEC("tc/arrive")
 int arrive(struct __sk_buff *skb)
 {
