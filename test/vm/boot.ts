@@ -43,6 +43,7 @@ export async function boot(
 	timeoutMs: number,
 	append = "",
 	kernel = kernelPath(series),
+	devices: readonly string[] = [],
 ): Promise<Boot> {
 	requireTools("qemu-system-x86_64");
 	const folder = mkdtempSync(join(tmpdir(), `kfn-boot-${process.pid}-`));
@@ -58,6 +59,7 @@ export async function boot(
 				...["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-no-reboot", "-net", "none"],
 				...["-display", "none", "-monitor", "none", "-serial", `file:${console}`],
 				...["-kernel", kernel, "-initrd", initrd],
+				...devices.flatMap((device) => ["-device", device]),
 				// no_timer_check: on a busy machine the emulated timer is late, and the kernel would call it broken and panic.
 				...["-append", `console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check ${append}`],
 			],

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Gets what the VM tests need: QEMU, busybox and cpio from the machine's own apt, and Debian's cloud kernels, unpacked into
-# build/vm/kernels/<series>/ and never installed, and a small Debian system as build/vm/system.tar. Idempotent: what is there is
-# not fetched again.
+# Gets what the VM tests need: QEMU, busybox and others from the machine's own apt, and Debian's cloud kernels, unpacked into
+# build/vm/kernels/<series>/ and never installed, what a module for one of them is built with, in build/vm/headers/<series>/, and a
+# small Debian system as build/vm/system.tar. Idempotent: what is there is not fetched again.
 # Refuses to touch the machine's apt sources: the suites of the kernels are known to one private folder only.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cache=$PWD/build/vm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-packages=(qemu-system-x86 busybox-static cpio mmdebstrap e2fsprogs systemd)
+packages=(qemu-system-x86 busybox-static cpio mmdebstrap e2fsprogs systemd ethtool gcc-12)
 
 # Series, whether the tests can do without, package. The newest match is taken. 6.1.170 is bookworm's own, from before
 # the fix of CVE-2026-46306 in 6.1.175; bookworm-security goes on from there.
@@ -82,6 +82,34 @@ fetch_kernel() {
 	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
 }
 
+# What `uname -r` says of a kernel (Documentation/arch/x86/boot.rst, kernel_version).
+release_of() {
+	local image=$cache/kernels/$1/vmlinuz at
+	at=$(od -An -tu2 -j526 -N2 "$image")
+	dd if="$image" bs=1 skip=$((at + 512)) count=100 2>/dev/null | tr '\0' ' ' | cut -d' ' -f1
+}
+
+# Unpacks the headers and build tools of a series' kernel, as it was fetched; the folder appears whole or not at all. Of the series
+# whose tools run on this machine and whose compiler it has.
+fetch_headers() {
+	local series=$1 release folder=$cache/headers/$1 work deb
+	release=$(release_of "$series")
+	[ "$(cat "$folder/release" 2>/dev/null)" = "$release" ] && return
+	prepare_apt
+	say "linux-headers-$release"
+	work=$(mktemp -d "$cache/headers/.new-XXXXXX")
+	local base=${release%-cloud-amd64}
+	(cd "$work" && private_apt apt-get download "linux-headers-$release" "linux-headers-$base-common" "linux-kbuild-$base" >&2) ||
+		die "no headers of $release: remove build/vm/kernels/$series for the kernel that Debian has now"
+	for deb in "$work"/*.deb; do dpkg-deb -x "$deb" "$work"; done
+	rm -r "$work"/*.deb "$work/usr/share"
+	sed -i 's|^include /usr/src/|include ../|' "$work/usr/src/linux-headers-$release/Makefile"
+	printf '%s\n' "$release" >"$work/release"
+	rm -rf "$folder"
+	chmod 755 "$work"
+	mv "$work" "$folder"
+}
+
 # A Debian system with systemd, both makers of initramfs images and a kernel with its modules: a minute, most of it dpkg. Of dracut
 # the package that has dracut: the one of that name has the kernel's hooks, and conflicts with initramfs-tools. The kernel is one that
 # has CVE-2026-46306, as long as bookworm offers it; else its newest, and the test of that patch says that it had none.
@@ -103,9 +131,9 @@ debian_system() {
 }
 
 install_packages
-mkdir -p "$cache/kernels"
+mkdir -p "$cache/kernels" "$cache/headers"
 # The lists of four suites are worth fetching again only for the next new kernel; a failed run must not leave them half.
-trap 'rm -rf "$cache/apt" "$cache"/kernels/.new-*' EXIT
+trap 'rm -rf "$cache/apt" "$cache"/kernels/.new-* "$cache"/headers/.new-*' EXIT
 for line in "${kernels[@]}"; do
 	read -r series need pattern <<<"$line"
 	[ -e "$cache/kernels/$series/modules" ] && continue
@@ -117,4 +145,5 @@ for line in "${kernels[@]}"; do
 		printf '%s\n' "$why" >"$cache/kernels/$series/unavailable"
 	fi
 done
+fetch_headers 6.12
 make_system

@@ -100,14 +100,14 @@ unsigned long long program_runs(int program)
 	return info.run_cnt;
 }
 
-void feature_off(const char *device, unsigned int command)
+void feature_set(const char *device, unsigned int command, int on)
 {
-	struct ethtool_value value = { .cmd = command };
+	struct ethtool_value value = { .cmd = command, .data = on };
 	struct ifreq request = { .ifr_data = (char *)&value };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
 	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request))
-		err(1, "%s: a feature cannot be switched off", device);
+		err(1, "%s: a feature cannot be switched", device);
 	close(fd);
 }

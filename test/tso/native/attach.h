@@ -18,6 +18,6 @@ void program_detach(enum hook hook, int ifindex);
 unsigned long long program_runs(int program);
 
 /* command: ETHTOOL_STSO and the like. */
-void feature_off(const char *device, unsigned int command);
+void feature_set(const char *device, unsigned int command, int on);
 
 #endif

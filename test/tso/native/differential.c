@@ -5,9 +5,11 @@
  * at the other end: every byte, and whether the checksum is still to be made.
  * Refuses to count a superpacket that the program left to the kernel as its own.
  *
- * differential OBJECT tcx|clsact OUT IN table|SEED FIRST COUNT [tx]
+ * differential OBJECT tcx|clsact OUT IN table|SEED FIRST COUNT [tx|device [MSS]]
  * In a namespace of a test's own: OUT and IN are two ends of a wire, or both lo.
  * tx: OUT has no checksum offload, so checksums are made in software.
+ * device: OUT has TSO, and takes the kernel's part: it segments what the kernel did.
+ * MSS: the program leaves smaller segments alone.
  * stdout: one JSON line; exit 1 where packets differ.
  */
 #define _GNU_SOURCE
@@ -47,6 +49,8 @@ struct capture {
 };
 
 static int out_index, in_index, out_socket, in_socket;
+static const char *peer = "kernel";
+static unsigned int mss_min;
 static struct superpacket_case current;
 static unsigned int zeros;
 
@@ -137,9 +141,11 @@ static void capture_free(struct capture *capture)
 
 static int get_case(const char *source, unsigned int index)
 {
-	if (!strcmp(source, "table"))
-		return table_case(&current, index);
-	random_case(&current, strtoull(source, NULL, 0), index);
+	if (strcmp(source, "table"))
+		random_case(&current, strtoull(source, NULL, 0), index);
+	else if (!table_case(&current, index))
+		return 0;
+	current.ours = current.ours && current.vnet.gso_size >= mss_min;
 	return 1;
 }
 
@@ -212,7 +218,7 @@ static unsigned int compare(const char *source, struct capture *kernel, struct c
 			continue;
 		get_case(source, case_of(k ? k : o));
 		fprintf(stderr, "%s: packet %u of the batch differs\n", current.name, count);
-		dump("kernel", k);
+		dump(peer, k);
 		dump("program", o);
 		exit(1);
 	}
@@ -236,9 +242,10 @@ int main(int argc, char **argv)
 	enum hook hook;
 	int program;
 
-	if (argc != 8 && argc != 9)
-		errx(2, "usage: differential OBJECT tcx|clsact OUT IN table|SEED FIRST COUNT [tx]");
+	if (argc < 8 || argc > 10)
+		errx(2, "usage: differential OBJECT tcx|clsact OUT IN table|SEED FIRST COUNT [tx|device [MSS]]");
 	stay_here();
+	mss_min = argc == 10 ? strtoul(argv[9], NULL, 0) : 0;
 	hook = hook_of(argv[2]);
 	out_index = if_nametoindex(argv[3]);
 	in_index = if_nametoindex(argv[4]);
@@ -246,9 +253,11 @@ int main(int argc, char **argv)
 		errx(2, "no device %s or %s", argv[3], argv[4]);
 	first = strtoul(argv[6], NULL, 0);
 	count = strtoul(argv[7], NULL, 0);
-	feature_off(argv[3], ETHTOOL_STSO);
-	if (argc == 9)
-		feature_off(argv[3], ETHTOOL_STXCSUM);
+	feature_set(argv[3], ETHTOOL_STSO, 0);
+	if (argc > 8 && !strcmp(argv[8], "device"))
+		peer = "device";
+	else if (argc > 8)
+		feature_set(argv[3], ETHTOOL_STXCSUM, 0);
 	out_socket = packet_socket(out_index, 0);
 	in_socket = packet_socket(in_index, ETH_P_ALL);
 	program = program_load(argv[1]);
@@ -268,7 +277,9 @@ int main(int argc, char **argv)
 		}
 		if (last == first)
 			break;
+		feature_set(argv[3], ETHTOOL_STSO, !strcmp(peer, "device"));
 		by_kernel = run_batch(argv[5], first, last);
+		feature_set(argv[3], ETHTOOL_STSO, 0);
 		runs = program_runs(program);
 		program_attach(program, hook, out_index);
 		by_program = run_batch(argv[5], first, last);

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		errx(2, "usage: hold OBJECT|- tcx|clsact DEVICE [uncounted] [FEATURE...]");
 	for (int i = counted ? 4 : 5; i < argc; i++)
-		feature_off(argv[3], command_of(argv[i]));
+		feature_set(argv[3], command_of(argv[i]), 0);
 	if (strcmp(argv[1], "-")) {
 		program = program_load(argv[1]);
 		if (counted && bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
