@@ -18,13 +18,17 @@ struct change {
 };
 
 /*
- * Whether a failure of this function alone may leave it as it is. What is not proved is never loaded, and what runs stays.
- * proved: only its place cannot take it.
+ * Whether a failure of this function alone may leave it as it is. What is not proved is never loaded, and what runs stays,
+ * unless it is revoked: then it is taken off. proved: only its place cannot take it.
  */
 static int leave(struct step *step, bool proved)
 {
+	bool revoked = failed_with(LOAD_REVOKED);
 	json_t *why;
 
+	/* What is revoked and could not be taken off is not left. */
+	if (step->kind == STEP_DETACH)
+		return -1;
 	if (!step->spec || !(step->spec->may_stay || (proved && step->spec->may_miss)) || step->changed)
 		return -1;
 	why = failure_take();
@@ -34,7 +38,7 @@ static int leave(struct step *step, bool proved)
 		json_decref(why);
 	else
 		step->why = why;
-	step->kind = STEP_LEAVE;
+	step->kind = revoked ? STEP_DETACH : STEP_LEAVE;
 	checked_free(&step->checked);
 	return 0;
 }
@@ -60,7 +64,8 @@ static void undo_all(struct change *change)
 		for (i = change->count; i-- > 0;) {
 			struct step *step = &change->steps[i];
 
-			if ((int)step->kind == kind && step->changed && step_undo(step))
+			/* Nothing brings what is revoked back. */
+			if ((int)step->kind == kind && step->changed && !(kind == STEP_DETACH && step->why) && step_undo(step))
 				json_array_append_new(failed, json_pack("{s:s, s:s, s:s}", "function", step->pin.function,
 									"scope", step->pin.scope, "message", last_failure()));
 		}
@@ -190,7 +195,7 @@ static int hook_check(const struct change *change, size_t i)
 
 	for (k = 0; k < change->plan.count; k++) {
 		const struct step *other = &change->steps[k];
-		bool holds = other->why ? step_runs(other) : k < i;
+		bool holds = other->why ? other->kind == STEP_LEAVE && step_runs(other) : k < i;
 
 		if (k != i && holds && place_same(&other->place, &step->place))
 			return fail(LOAD_HOOK_TAKEN, NULL, "%s in %s and %s in %s need the same hook", other->pin.function,
@@ -215,6 +220,17 @@ static int decide(struct change *change)
 	return 0;
 }
 
+/* What is revoked is taken off where it is, and is left where it is not. */
+static int locate_revoked(struct step *step)
+{
+	if (pin_open(step->spec->function, step->spec->scope, &step->pin))
+		return -1;
+	step->old_fd = pin_current(&step->pin);
+	if (step->pin.link_fd < 0 && step->pin.prog_fd < 0)
+		step->kind = STEP_LEAVE;
+	return place_exists(step->spec->scope) ? place_open(step->spec->scope, &step->place) : 0;
+}
+
 /* Where it is to hang and what hangs there, also of what is left as it is. */
 static int locate(struct step *step)
 {
@@ -222,6 +238,8 @@ static int locate(struct step *step)
 		step->kind = step->why ? STEP_LEAVE : STEP_NONE;
 		return 0;
 	}
+	if (step->kind == STEP_DETACH)
+		return locate_revoked(step);
 	if (!step->why && hook_choose(step->checked.variant.program.hook, &step->hook))
 		return -1;
 	if (pin_open(step->spec->function, step->spec->scope, &step->pin) || place_open(step->spec->scope, &step->place))
@@ -302,7 +320,7 @@ static json_t *change_json(const struct change *change)
 		}
 		if (step->why) {
 			entry = left_json(step->spec, step->why);
-			json_object_set_new(entry, "running", json_boolean(step_runs(step)));
+			json_object_set_new(entry, "running", json_boolean(step->kind == STEP_LEAVE && step_runs(step)));
 			json_array_append_new(left, entry);
 			continue;
 		}

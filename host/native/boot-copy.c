@@ -68,7 +68,7 @@ static int host_file(struct copy *copy, const char *path)
 	snprintf(full, sizeof(full), "%s%s", root_dir, path);
 	if (access(full, F_OK) && errno == ENOENT)
 		return 0;
-	return file_read(full, MAX_TRUST, &bytes) ?: put(copy, path, &bytes, 0644);
+	return file_read(full, MAX_FILE, &bytes) ?: put(copy, path, &bytes, 0644);
 }
 
 static int certificates_copy(struct copy *copy)
@@ -198,7 +198,7 @@ static long long carried(const char *release)
 
 	if (boot_state_read(&state))
 		return -1;
-	if (state.good <= 0 || state.good != state.current)
+	if (state.good <= 0 || state.good != state.current || revoked_in(state.good))
 		return 0;
 	health = health_open(state.good);
 	json_array_foreach(json_object_get(health, "kernels"), i, kernel)
@@ -220,7 +220,7 @@ int cmd_boot_copy(const char *folder, const char *release)
 	if (generation < 0)
 		return -1;
 	if (generation && (binary_copy(&copy) || host_file(&copy, "/etc/kfn/off") ||
-			   host_file(&copy, "/etc/kfn/trust/publishers.json") || certificates_copy(&copy) ||
+			   host_file(&copy, "/etc/kfn/trust/publishers.json") || host_file(&copy, REVOKED_FILE) || certificates_copy(&copy) ||
 			   registry_map_copy(&copy) || generation_copy(&copy, generation)))
 		return -1;
 	if (note(release, generation))

@@ -38,7 +38,7 @@ static bool is_there(long long generation)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/var/lib/kfn/generations/%lld/plan.json", root_dir, generation);
-	return generation > 0 && !access(path, F_OK) &&
+	return generation > 0 && !access(path, F_OK) && !revoked_in(generation) &&
 	       strcmp(json_string_value(json_object_get(health, "state")) ?: "", "bad");
 }
 

@@ -122,7 +122,7 @@ int function_check(const struct proved *before, const struct function_spec *spec
 {
 	bool same = before->spec && same_program(before->spec, spec);
 
-	if (!(same ? share(before->checked, out) : function_prove(spec, out)) && !kind_check(spec, out))
+	if (!revoked_check(spec) && !(same ? share(before->checked, out) : function_prove(spec, out)) && !kind_check(spec, out))
 		return 0;
 	fail_detail("function", json_string(spec->function));
 	fail_detail("scope", json_string(spec->scope));

@@ -99,6 +99,11 @@ const char *last_failure(void)
 	return failure.last;
 }
 
+bool failed_with(enum load_code code)
+{
+	return failure.set && failure.code == code;
+}
+
 static int print(json_t *document)
 {
 	int err = document ? json_dumpf(document, stdout, JSON_COMPACT) : -1;

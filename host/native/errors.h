@@ -33,6 +33,8 @@
 	X(LOAD_UNSUPPORTED_MAP, 1, "the object has a map with contents, flags or a type that functions may not have, or kept state") \
 	X(LOAD_UNSUPPORTED_CONFIG, 1, "a parameter is not one of the function, or has a value that it does not take") \
 	X(LOAD_UNSUPPORTED_KERNEL, 1, "no variant of the bundle fits this kernel") \
+	X(LOAD_REVOKED, 3, "the publisher revoked this tag or build: it is not loaded") \
+	X(LOAD_REVOKED_INVALID, 3, "what this host remembers of revocations cannot be read, so that nothing is loaded") \
 	X(LOAD_NO_PRIVILEGE, 1, "the kernel or a file mode refuses this to the calling user") \
 	X(LOAD_KERNEL_REFUSED, 1, "a bpf() call failed; details.errno says how") \
 	X(LOAD_VERIFIER_REJECTED, 1, "the kernel's verifier rejected the program; details.verifierLog has the end of its log") \

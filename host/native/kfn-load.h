@@ -63,6 +63,7 @@ const char *last_failure(void);				/* the last message, also one that was not th
 void fail_undone(json_t *failed);			/* what could not be undone, into details; takes the reference */
 void plain(char *text);
 int answer(json_t *fields);				/* prints {"ok":true,…}; takes the reference */
+bool failed_with(enum load_code code);			/* the first fail() of this run, or since the last was taken */
 json_t *failure_take(void);				/* as JSON, and there is none any more; NULL: it is not one function's alone */
 json_t *failure_clear(void);				/* the same, whatever it is */
 int answer_failure(void);				/* prints {"ok":false,…}; returns the exit code */
@@ -140,6 +141,13 @@ int publisher_for(const char *name, const char *manifest_sha256, struct publishe
 /* `sets/<n>-<sha256>`, what tuf/current names; longer targets are none. Empty where nothing was verified yet. */
 #define SET_LEN	90
 int trust_set(char target[SET_LEN + 1]);
+
+/* revoked.c: what this host remembers of revocations */
+#define REVOKED_FILE "/var/lib/kfn/recall/revoked.json"
+#define MAX_REVOKED	(16 * 1024 * 1024)
+int revoked_find(const char *name, const char *tag, const char *manifest_sha256, const char **id, const char **reason);	/* id NULL: not */
+int revoked_check(const struct function_spec *spec);
+bool revoked_in(long long generation);
 
 /* verify.c: DSSE over the exact manifest bytes */
 int verify_signatures(const struct buf *manifest, const struct buf *signatures, const struct publisher *publisher);

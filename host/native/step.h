@@ -16,14 +16,14 @@ enum step_kind {
 struct step {
 	enum step_kind kind;
 	bool changed;				/* the kernel or the pins differ from before this step */
-	const struct function_spec *spec;	/* NULL for detaches */
+	const struct function_spec *spec;	/* NULL for detaches, but of what is revoked */
 	struct checked checked;
 	struct pin pin;
 	struct place place;
 	enum hook_kind hook;			/* for an attach; else the pin says it */
 	int old_fd;				/* what the link ran before, for undo; borrowed from pin */
 	uint64_t nanoseconds;
-	json_t *why;				/* STEP_LEAVE: the error */
+	json_t *why;				/* the error: STEP_LEAVE, or STEP_DETACH of what is revoked */
 };
 
 int step_settle(struct step *step);

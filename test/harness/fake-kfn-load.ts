@@ -9,6 +9,7 @@ import { PassThrough } from "node:stream";
 import { type BundleContents, openContents } from "#bundle/bundle.ts";
 import { sha256 } from "#bundle/digest.ts";
 import { LoaderError } from "#host/errors.ts";
+import type { Host } from "#host/host.ts";
 import { layoutOf } from "#host/layout.ts";
 import type { Loader, LoaderProcess, LoaderWatch, MayStay } from "#host/loader.ts";
 import type {
@@ -21,6 +22,7 @@ import type {
 } from "#host/loader-answers.ts";
 import { plannedKey } from "#host/places.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
+import { type RevokedRecord, readRevoked, revocable, revokedBy } from "#host/recall/revoked.ts";
 import { parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { FakeKernel, type FakeKernelState, type FakePin } from "./fake-kernel.ts";
@@ -117,6 +119,7 @@ function plannedOf({ planned }: { readonly planned?: string }): { readonly plann
 }
 
 async function load(root: string, entry: FakeFunction): Promise<CheckAnswer["functions"][number]> {
+	demandNotRevoked(root, entry);
 	const folder = layoutOf(root).storeEntry(entry.bundle.sha256);
 	const { manifest, manifestBytes, signatureBytes, vectors } = readBundle(folder);
 	if (sha256(manifestBytes) !== entry.bundle.manifestSha256) {
@@ -143,6 +146,18 @@ async function load(root: string, entry: FakeFunction): Promise<CheckAnswer["fun
 		})),
 		vectors: { run: vectors.length },
 	};
+}
+
+function demandNotRevoked(root: string, entry: FakeFunction): void {
+	let found: RevokedRecord | undefined;
+	try {
+		found = revokedBy(readRevoked({ layout: layoutOf(root) } as Host), revocable(entry));
+	} catch (error) {
+		throw refusal("LOAD_REVOKED_INVALID", (error as Error).message, 3);
+	}
+	if (found === undefined) return;
+	const { name, version } = entry.bundle;
+	throw refusal("LOAD_REVOKED", `${name} ${version} is revoked: ${found.reason}`, 3);
 }
 
 function readBundle(folder: string): BundleContents {
@@ -194,7 +209,10 @@ async function apply(
 			return [];
 		}
 	});
-	state.pins = state.pins.filter((pin) => planned.has(keyOf(pin)));
+	const revoked = new Set(
+		left.filter(({ error }) => error.code === "LOAD_REVOKED").map(({ entry }) => keyOf(entry)),
+	);
+	state.pins = state.pins.filter((pin) => planned.has(keyOf(pin)) && !revoked.has(keyOf(pin)));
 	// One write: the real loader undoes its steps where one fails, so that a caller sees all or nothing.
 	kernel.write(state);
 	return {

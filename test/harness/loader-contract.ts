@@ -1,6 +1,6 @@
 // What the host relies on of kfn-load and the kernel, as one suite: run on the fake in fast tests and on the real ones in
 // kernel tests. A rule that is not here must not be in the fake.
-import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openBundle } from "#bundle/bundle.ts";
@@ -9,9 +9,11 @@ import { openHost } from "#host/host.ts";
 import type { Loader } from "#host/loader.ts";
 import { type HostLock, withLock } from "#host/lock.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "#host/plan.ts";
+import { serializeRevoked } from "#host/recall/revoked.ts";
 import { parseScope } from "#host/scope.ts";
 import { importBundle } from "#host/store.ts";
 import { planFunctionOf } from "#host/verified-bundle.ts";
+import type { Revocation } from "#signing/revocation.ts";
 import { type Samples, type SignedSample, signedSample, trustKeys } from "./host-world.ts";
 
 /** A machine with one kfn root, fake or real. */
@@ -84,6 +86,42 @@ export function loaderContract(
 			expect([step, typeof nanoseconds]).toEqual(["attach", "number"]);
 			const [program] = functions[0]?.programs ?? [];
 			expect(program?.insnsDigest?.slice(0, 16)).toBe(program?.kernelTag);
+		});
+
+		test("what is revoked is refused; where it may stay, it is taken off, and the others go on", async () => {
+			await using world = await open();
+			const [blue, red] = [await world.addNamespace(), await world.addNamespace()];
+			const v1 = await stored(world, samplesOf().v1, blue);
+			const v2 = await stored(world, samplesOf().v2, red);
+			await steps(world, [v1, v2]);
+			revoke(world, { ...v1, name: "another" }, { ...v1, state: "withdrawn" });
+			expect(await steps(world, [v1, v2])).toEqual(["keep", "keep"]);
+			revoke(world, { ...v1, name: "another" }, v1);
+			await refuses(world.loader.check(plan([v1])), "LOAD_REVOKED", 3);
+			await refuses(world.loader.apply(plan([v1, v2]), 2), "LOAD_REVOKED", 3);
+			expect((await world.loader.inspect([])).pins).toHaveLength(2);
+			const { functions, left } = await world.loader.apply(plan([v1, v2]), 2, [v1, v2]);
+			expect(functions).toMatchObject([{ scope: v2.scope, step: "keep" }]);
+			expect(left).toMatchObject([{ scope: v1.scope, running: false, error: { code: "LOAD_REVOKED" } }]);
+			expect((await world.loader.inspect([])).pins).toMatchObject([{ scope: v2.scope }]);
+			// Its namespace ended, or it was never attached: nothing to take off, and no reason to stop.
+			await world.endNamespace(blue);
+			expect((await world.loader.apply(plan([v1, v2]), 2, [v1, v2])).left).toHaveLength(1);
+			const build = { builds: [{ version: "1.1.0", manifestSha256: v2.bundle.manifestSha256 }] };
+			revoke(world, { ...v2, tag: `kfn1:${"0".repeat(64)}`, ...build });
+			await refuses(world.loader.check(plan([v2])), "LOAD_REVOKED", 3);
+		});
+
+		test("a damaged memory of revocations lets nothing be loaded, and what runs stays", async () => {
+			await using world = await open();
+			const v1 = await stored(world, samplesOf().v1, await world.addNamespace());
+			await steps(world, [v1]);
+			revoke(world);
+			writeFileSync(join(world.root, "var/lib/kfn/recall/revoked.json"), "{}\n");
+			await refuses(world.loader.apply(plan([v1]), 2), "LOAD_REVOKED_INVALID", 3);
+			const { left } = await world.loader.apply(plan([v1]), 2, [v1]);
+			expect(left).toMatchObject([{ running: true, error: { code: "LOAD_REVOKED_INVALID" } }]);
+			expect((await world.loader.apply(plan([]), 2)).detached).toHaveLength(1);
 		});
 
 		test("prove tells the verified program from another one, and from none", async () => {
@@ -308,4 +346,25 @@ function plan(functions: readonly PlanFunction[]): Plan {
 		reason: "test",
 		functions: sorted,
 	};
+}
+
+/** What this host remembers is exactly this, by tag; of the sample's name unless given. */
+function revoke(
+	world: LoaderWorld,
+	...revoked: readonly (Partial<Revocation> & { readonly tag: string })[]
+): void {
+	mkdirSync(join(world.root, "var/lib/kfn/recall"), { recursive: true });
+	const records = revoked.map(({ name = "sample", state = "revoked", builds = [], tag }, i) => ({
+		...{
+			id: String(i).padStart(32, "0"),
+			name,
+			state,
+			tags: [tag],
+			builds,
+			advisory: null,
+			reason: "it is bad",
+		},
+		...{ issued: "2026-11-29T12:00:00Z", seen: "2026-11-29T12:00:01.000Z" },
+	}));
+	writeFileSync(join(world.root, "var/lib/kfn/recall/revoked.json"), serializeRevoked(records));
 }
