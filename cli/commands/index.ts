@@ -1,5 +1,10 @@
 // The explicit command table: id → command. A command that is not here does not exist.
 
+import { AdvisoryNew } from "./advisory/new.ts";
+import { AdvisoryPublish } from "./advisory/publish.ts";
+import { AdvisoryShow } from "./advisory/show.ts";
+import { AdvisorySign } from "./advisory/sign.ts";
+import { AdvisoryWithdraw } from "./advisory/withdraw.ts";
 import { Apply } from "./apply.ts";
 import { AutoDisable } from "./auto/disable.ts";
 import { AutoEnable } from "./auto/enable.ts";
@@ -73,6 +78,11 @@ import { Verify } from "./verify.ts";
 import { Yank } from "./yank.ts";
 
 export const COMMANDS = {
+	"advisory:new": AdvisoryNew,
+	"advisory:publish": AdvisoryPublish,
+	"advisory:show": AdvisoryShow,
+	"advisory:sign": AdvisorySign,
+	"advisory:withdraw": AdvisoryWithdraw,
 	apply: Apply,
 	"auto:disable": AutoDisable,
 	"auto:enable": AutoEnable,

@@ -69,7 +69,7 @@ function known(...documents: Document[]): Known {
 	const names = [...new Set(documents.map((each) => each.database_specific.kfn.names[0]!))];
 	return names.map((name) => ({
 		name,
-		asked: "2026-11-29T12:00:00.000Z",
+		since: "2026-11-29T12:00:00.000Z",
 		notices: [],
 		advisories: documents
 			.filter((each) => each.database_specific.kfn.names[0] === name)

@@ -64,7 +64,7 @@ async function shown(...listed: DsseEnvelope[]) {
 test("nothing is known before a list was read, and an empty list is remembered as one", async () => {
 	expect(readKnown(world.host)).toEqual([]);
 	expect(await shown()).toEqual({ known: [], notices: [] });
-	expect(readKnown(world.host)).toMatchObject([{ name: "gro", asked: "2026-11-23T10:00:00.000Z" }]);
+	expect(readKnown(world.host)).toMatchObject([{ name: "gro", since: "2026-11-23T10:00:00.000Z" }]);
 });
 
 test("a later document takes the place of an earlier one, a withdrawal too", async () => {

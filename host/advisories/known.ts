@@ -32,8 +32,8 @@ export interface Notice {
 export interface KnownList {
 	/** The bundle's name. */
 	readonly name: string;
-	/** When a verified list of it was read last. */
-	readonly asked: string;
+	/** When a verified list of it first said what stands here. */
+	readonly since: string;
 	readonly notices: readonly Notice[];
 	/** By id; withdrawn ones too, so that what they replaced cannot come back. */
 	readonly advisories: readonly KnownAdvisory[];
@@ -52,7 +52,7 @@ const MOST = 4096;
 const shape = exact({
 	schema: oneOf("kfn.known-advisories/1"),
 	name: matching(NAME, "a bundle name"),
-	asked: time,
+	since: time,
 	notices: listOf(exact({ code: matching(/^[A-Z_]{1,64}$/, "a code"), id: text, message: text }), MOST),
 	advisories: listOf(anything, MOST),
 });
@@ -76,7 +76,7 @@ export function readKnownList(host: Host, name: string): KnownList | undefined {
 			const envelope = advisoryOfValue(value);
 			return { envelope, advisory: unverifiedAdvisory(envelope) };
 		});
-		return { name, asked: file.asked, notices: file.notices, advisories };
+		return { name, since: file.since, notices: file.notices, advisories };
 	} catch (cause) {
 		if (!(cause instanceof SigningError)) throw cause;
 		throw new HostError("HOST_STATE_MALFORMED", `${path}: ${cause.message}`, {
@@ -107,8 +107,8 @@ export async function learned(
 		if (!shown.has(advisory.id)) notices.push(withheld(name, advisory));
 	}
 	const advisories = [...known.values()].sort((a, b) => (a.advisory.id < b.advisory.id ? -1 : 1));
-	const list = { name, asked: host.now().toISOString(), notices, advisories };
-	const same = before !== undefined && spelled({ ...list, asked: before.asked }) === spelled(before);
+	const list = { name, since: host.now().toISOString(), notices, advisories };
+	const same = before !== undefined && spelled({ ...list, since: before.since }) === spelled(before);
 	return { list, changed: !same };
 }
 
@@ -167,11 +167,11 @@ function isSame(a: DsseEnvelope, b: DsseEnvelope): boolean {
 	return Buffer.from(a.payload).equals(b.payload);
 }
 
-function spelled({ name, asked, notices, advisories }: KnownList): string {
+function spelled({ name, since, notices, advisories }: KnownList): string {
 	const file = {
 		schema: "kfn.known-advisories/1",
 		name,
-		asked,
+		since,
 		notices,
 		advisories: advisories.map(({ envelope }) => envelopeValue(envelope)),
 	};

@@ -1,8 +1,10 @@
 // The closed list of the kinds of statements that this registry publishes. Refuses every other.
+import { ADVISORY_KIND } from "./advisory.ts";
 import type { StatementKind } from "./kind.ts";
 import { PERMIT_KIND } from "./permit.ts";
 
 export const STATEMENT_KINDS = {
+	advisory: ADVISORY_KIND,
 	permit: PERMIT_KIND,
 } as const satisfies Readonly<Record<string, StatementKind>>;
 

@@ -15,6 +15,7 @@ import { type HostWorld, openHostWorld } from "./world.ts";
 
 const FORMATS = join(import.meta.dirname, "../../docs/formats");
 const SHARED = [
+	"advisory",
 	"boot-record",
 	"ceremony",
 	"change",
@@ -25,6 +26,7 @@ const SHARED = [
 	"hold-status",
 	"image",
 	"lockdown",
+	"notices",
 	"permit",
 	"trust",
 	"trust-status",
@@ -122,6 +124,12 @@ function commandLines(world: HostWorld): string[][] {
 		["permit:sign", "leave.json", "--key", "publisher.key"],
 		["permit:show", "leave.json"],
 		["permit:publish", "leave.json"],
+		["advisory:new", "osv.json", "-o", "advisory.json"],
+		["advisory:sign", "advisory.json", "--key", "publisher.key"],
+		["advisory:publish", "advisory.json"],
+		["advisory:show", "flow-dissector"],
+		["advisory:show", "advisory.json"],
+		["advisory:withdraw", "advisory.json", "--reason", "x", "-o", "withdrawal.json"],
 		["log:verify"],
 		["log:witness", "--name", "witness.example/w", "--key", "publisher.key", "--state", "witness"],
 		["log:show", "--name", "flow-dissector"],
@@ -179,6 +187,7 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("json");
 	const functions = [{ bundle: "flow-dissector", version: "1.0.1", scope: world.scope }];
+	writeFileSync(join(world.folder, "osv.json"), worked("advisory.md", "payload"));
 	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
 	// It is about the whole machine and refuses any other root, so that only test/vm/lockdown.test.ts enables it.
 	const seen = new Set<string>(["registry:serve", "lockdown:enable"]);
@@ -205,6 +214,12 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	await expectServe(world);
 	expect([...seen].sort()).toEqual(Object.keys(COMMANDS).sort());
 });
+
+/** A worked example of a page of docs/formats. */
+function worked(page: string, name: string): string {
+	const text = readFileSync(join(FORMATS, page), "utf8");
+	return new RegExp(`\`\`\`json ${name}\\n(.*?)\`\`\``, "s").exec(text)![1]!;
+}
 
 async function expectServe(world: HostWorld): Promise<void> {
 	await initialiseTestTrust(join(world.folder, "second-registry"));

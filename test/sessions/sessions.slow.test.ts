@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openRegistry } from "#registry/main.ts";
-import { initialiseTestTrust } from "#registry/testing/trust.ts";
+import { initialiseTestTrust, testPublisher } from "#registry/testing/trust.ts";
+import { formatSeed } from "#signing/secret-key-file.ts";
 import { runSession } from "../harness/session.ts";
 import { pin } from "../harness/trust-world.ts";
 import { CLI, EXAMPLE_PACKAGE, folderFiles, MASKS, PASSPHRASE, sampleArchives } from "./world.ts";
@@ -39,6 +40,30 @@ test("a rollback permit's session: made, signed by two on two machines, shown", 
 		env: { KFN_ROOT: root, KFN_PASSPHRASE: PASSPHRASE },
 		literals: { ROOT: root },
 		files: await sampleArchives(),
+	});
+});
+
+test("an advisory's session: made, signed, published, seen by a host, withdrawn", async () => {
+	const data = temporary();
+	const root = temporary();
+	const { rootBytes } = await initialiseTestTrust(data, { bins: 2 });
+	const registry = await openRegistry({ dataDir: data });
+	onTestFinished(() => registry.close());
+	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
+	const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+	const { token } = await registry.tokens.create({ label: "t", names: "*", verbs: ["publish"], expiresAt });
+	await runSession({
+		file: file("advisory"),
+		cli: CLI,
+		masks: MASKS,
+		env: {
+			KFN_ROOT: root,
+			KFN_REGISTRY: url,
+			KFN_TOKEN: token,
+			PUBLISHER: formatSeed(await testPublisher()),
+		},
+		literals: { ROOT: root },
+		files: { "1.root.json": rootBytes },
 	});
 });
 
