@@ -196,6 +196,29 @@ export const scopesAnswer = open({
 /** The places that scopes mean now, each scope by itself. */
 export type ScopesAnswer = ReturnType<typeof scopesAnswer>;
 
+const segment = orNull(matching(/^([0-9a-f]{2})*$/, "hex"));
+export const observeAnswer = open({
+	ok: oneOf(true),
+	/** Superpackets that were sent, and the segments that the program made of them. */
+	superpackets: count,
+	segments: count,
+	mtu: count,
+	differences: listOf(
+		open({
+			superpacket: text,
+			what: oneOf("bytes", "missing", "extra", "whole"),
+			mss: count,
+			payload: count,
+			segments: count,
+			segment: count,
+			software: segment,
+			device: segment,
+		}),
+	),
+});
+/** Where a device and the program of a plan made different packets of the same superpackets: the first differences only. */
+export type ObserveAnswer = ReturnType<typeof observeAnswer>;
+
 export const watchAnswer = open({
 	ok: oneOf(true),
 	milliseconds: count,

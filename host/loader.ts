@@ -17,6 +17,8 @@ import {
 	kernelKeysAnswer,
 	type LockdownAnswer,
 	lockdownAnswer,
+	type ObserveAnswer,
+	observeAnswer,
 	okAnswer,
 	type ProbeAnswer,
 	type ProveAnswer,
@@ -55,6 +57,8 @@ export interface Loader {
 	apply(plan: Plan, lockFd: number, mayStay?: readonly MayStay[]): Promise<ApplyAnswer>;
 	/** Loads a second copy of everything in the plan, verified, and compares it with what runs. */
 	prove(plan: Plan): Promise<ProveAnswer>;
+	/** Sends superpackets through a device and through the program of a plan of one function, and compares what comes of them. */
+	observe(plan: Plan, device: string, peer: string, seed: number): Promise<ObserveAnswer>;
 	/** What scopes mean now. */
 	scopes(scopes: readonly string[]): Promise<ScopesAnswer>;
 	/** Hangs counters on running programs and resolves once they count. */
@@ -97,6 +101,8 @@ export function spawnLoader(path: string, root: string): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			ask(applyAnswer, ["apply", "-", ...leaveArgs(mayStay)], serializePlan(plan), lockFd),
 		prove: (plan) => ask(proveAnswer, ["prove", "-"], serializePlan(plan)),
+		observe: (plan, device, peer, seed) =>
+			ask(observeAnswer, ["observe", "-", device, peer, String(seed)], serializePlan(plan)),
 		scopes: (scopes) => ask(scopesAnswer, ["scopes", ...scopes]),
 		watch: (functions) => startWatch(path, ["--root", root, "watch", ...functions.flatMap(pairOf)]),
 		inspect: (namespaces) => ask(inspectAnswer, ["inspect", ...namespaces.flatMap((ns) => ["--netns", ns])]),
@@ -116,6 +122,8 @@ export function withFaults(loader: Loader, faults: Faults): Loader {
 		apply: (plan, lockFd, mayStay) =>
 			faults.aroundAsync("loader apply", () => loader.apply(plan, lockFd, mayStay)),
 		prove: (plan) => faults.aroundAsync("loader prove", () => loader.prove(plan)),
+		observe: (plan, device, peer, seed) =>
+			faults.aroundAsync("loader observe", () => loader.observe(plan, device, peer, seed)),
 		scopes: (scopes) => faults.aroundAsync("loader scopes", () => loader.scopes(scopes)),
 		watch: (functions) => faults.aroundAsync("loader watch", () => loader.watch(functions)),
 		inspect: (namespaces) => faults.aroundAsync("loader inspect", () => loader.inspect(namespaces)),

@@ -58,6 +58,7 @@
 	X(LOAD_LSM_INACTIVE, 1, "the kernel does not ask BPF LSM programs, so that lockdown would forbid nothing") \
 	X(LOAD_LOCKDOWN_INVALID, 1, "lockdown.json does not follow docs/formats/lockdown.md") \
 	X(LOAD_LOCKDOWN_FILE, 1, "this kfn-load cannot be known by its file, which others than root may write") \
+	X(LOAD_NO_WIRE, 1, "what is sent out of one port does not arrive at the other") \
 	X(LOAD_REPLAY_INPUT, 2, "the packets on stdin do not follow the replay format") \
 	X(LOAD_FAULT, 70, "a fault point of a test build fired")
 

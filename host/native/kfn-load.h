@@ -416,13 +416,14 @@ json_t *owner_json(uint32_t prog_id, uint32_t uid, json_int_t loaded_at);
 int cmd_lockdown(const char *verb);			/* status, apply, off */
 json_t *lockdown_boot(bool off);
 
-/* apply.c, prove.c, watch.c, inspect.c, replay.c, lock.c */
+/* apply.c, prove.c, watch.c, inspect.c, replay.c, observe.c, lock.c */
 int plan_apply(const struct plan *plan, json_t **out);
 int cmd_apply(const char *plan, char **leave_args, size_t leave_count);
 int cmd_prove(const char *plan);
 int cmd_watch(char **args, size_t count);		/* pairs of function and scope */
 int cmd_inspect(char **netns_paths, size_t count);
 int cmd_replay(const char *function, const char *scope);
+int cmd_observe(const char *plan, const char *out, const char *in, const char *seed);
 int cmd_lock(void);
 
 /* fault.c: nothing but `return 0` unless built with -DKFN_FAULTS */

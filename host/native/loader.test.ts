@@ -27,6 +27,7 @@ describe("commands", () => {
 		[["inspect", "--netns"]],
 		[["inspect", "blue"]],
 		[["replay", "flow-dissector"]],
+		[["observe", "-", "dev:a", "dev:b"]],
 		[["scopes"]],
 		[["version", "now"]],
 		[["faults"]],

@@ -12,7 +12,7 @@
 static int usage(const char *problem)
 {
 	return fail(LOAD_USAGE, "kfn-load [--root DIR] version | errors | lock | probe | kernel-keys | check PLAN [--leave FUNCTION SCOPE]… | "
-		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | watch FUNCTION SCOPE [FUNCTION SCOPE]… | scopes SCOPE… | inspect [--netns PATH]… | replay FUNCTION SCOPE | "
+		    "apply PLAN [--leave FUNCTION SCOPE]… | prove PLAN | watch FUNCTION SCOPE [FUNCTION SCOPE]… | scopes SCOPE… | inspect [--netns PATH]… | replay FUNCTION SCOPE | observe PLAN DEVICE PEER SEED | "
 		    "boot [--stage initramfs|system|again] | boot-good | boot-copy FOLDER [--release RELEASE] | lockdown status|apply|off", "%s", problem);
 }
 
@@ -71,6 +71,8 @@ static int command(const char *name, int argc, char **argv)
 		return cmd_scopes(argv, argc);
 	if (!strcmp(name, "replay") && argc == 2)
 		return cmd_replay(argv[0], argv[1]);
+	if (!strcmp(name, "observe") && argc == 4)
+		return cmd_observe(argv[0], argv[1], argv[2], argv[3]);
 	if (!strcmp(name, "boot"))
 		return boot_args(argc, argv);
 	if (!strcmp(name, "boot-good") && !argc)

@@ -59,6 +59,9 @@ export function fakeLoader(kernel: FakeKernel): Loader {
 		},
 		apply: (plan, _lockFd, mayStay) => apply(kernel, plan, mayStay),
 		prove: (plan) => prove(kernel, plan),
+		observe: async () => {
+			throw refusal("LOAD_NO_WIRE", "a fake kernel has no devices to send through");
+		},
 		scopes: async (scopes) => ({ ok: true, scopes: scopes.map((scope) => scopeAnswer(kernel, scope)) }),
 		watch: async (functions) => watch(kernel, functions),
 		inspect: async (namespaces) => inspect(kernel, namespaces),

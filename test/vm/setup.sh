@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 
 cache=$PWD/build/vm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-packages=(qemu-system-x86 busybox-static cpio mmdebstrap e2fsprogs systemd ethtool gcc-12)
+packages=(qemu-system-x86 busybox-static cpio mmdebstrap e2fsprogs systemd gcc-12)
 
 # Series, whether the tests can do without, package. The newest match is taken. 6.1.170 is bookworm's own, from before
 # the fix of CVE-2026-46306 in 6.1.175; bookworm-security goes on from there.
