@@ -42,12 +42,14 @@ export abstract class KfnCommand extends Command {
 		root?: string | undefined;
 		"health-window"?: string | undefined;
 		"health-check"?: string | undefined;
+		channel?: string | undefined;
 	}): Context {
 		if (makeContext === undefined) throw new Error("no context factory: main.ts was not run");
 		this.#progress ??= startProgress(process.stderr);
 		const progress = this.#progress;
 		const health = { window: flags["health-window"], check: flags["health-check"] };
-		return makeContext(flags.root, health, (step) => progress.step(step));
+		const context = makeContext(flags.root, health, (step) => progress.step(step));
+		return { ...context, channel: flags.channel };
 	}
 
 	async run(): Promise<void> {

@@ -1,11 +1,14 @@
 // etc/kfn/config.json: what an operator sets once instead of in each command. Refuses a damaged file: it is not an empty one.
 
 import { readFileSync } from "node:fs";
+import { type ChannelName, isChannelName } from "#signing/channel-name.ts";
 import { type Context, configPath } from "./context.ts";
 import { CliError } from "./errors.ts";
 
 export interface Configuration {
 	readonly registry?: string;
+	/** Which channel this host follows; stable without it. */
+	readonly channel?: ChannelName;
 	readonly health?: {
 		readonly windowSeconds?: number;
 		readonly check?: readonly string[];
@@ -14,7 +17,7 @@ export interface Configuration {
 }
 
 export const EXPECTED =
-	'{"registry": "http(s)://…", "health": {"windowSeconds": 1, "check": ["PROGRAM", "ARGUMENT"], "checkTimeoutSeconds": 30}}';
+	'{"registry": "http(s)://…", "channel": "stable", "health": {"windowSeconds": 1, "check": ["PROGRAM", "ARGUMENT"], "checkTimeoutSeconds": 30}}';
 
 /** The settings; a missing file has none. CLI_USAGE where it is not a configuration. */
 export function readConfiguration(context: Context): Configuration {
@@ -39,7 +42,8 @@ function parsed(text: string): Configuration | undefined {
 		return undefined;
 	}
 	if (typeof document !== "object" || document === null) return undefined;
-	const { registry, health } = document as { registry?: unknown; health?: unknown };
+	const { registry, channel, health } = document as Record<string, unknown>;
+	if (channel !== undefined && !isChannelName(channel)) return undefined;
 	if (registry !== undefined && typeof registry !== "string") return undefined;
 	return health === undefined || isHealth(health) ? (document as Configuration) : undefined;
 }

@@ -9,6 +9,7 @@ type Plugin = Interfaces.Plugin;
 const TOPICS = {
 	auto: { description: "Upgrade this host unattended" },
 	boot: { description: "Load functions at boot" },
+	channel: { description: "Channels of bundles: signed pointers to a version" },
 	key: { description: "Keys of publishers, and of a registry's signers" },
 	"kernel-key": { description: "Keys whose signatures the kernel itself can check" },
 	lockdown: { description: "Which BPF programs the kernel lets in" },

@@ -17,6 +17,8 @@ export interface Context {
 		/** Fault injection of the durable writes; only the project's tests set it. */
 		fault: string | undefined;
 	}>;
+	/** The channel that a flag names. */
+	readonly channel?: string | undefined;
 	/** How long to wait for the host's lock; 0 unless given: somebody is there to be told. */
 	readonly lockWaitMs?: number;
 	/** What the flags say of a change's health window. */

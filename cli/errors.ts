@@ -30,6 +30,10 @@ export const CLI_ERRORS = {
 		exit: 1,
 		means: "an export holds only what came after another one, which was not imported here",
 	},
+	CLI_CHANNEL_UNUSABLE: {
+		exit: 1,
+		means: "the channel points to a version that the registry does not list, or that was yanked",
+	},
 	CLI_NO_VERSION: { exit: 1, means: "no published version fits the range" },
 	CLI_COMPILER_MISSING: { exit: 1, means: "the compiler that the build needs is not installed" },
 	CLI_COMPILE_FAILED: { exit: 1, means: "the compiler refused the source" },

@@ -24,6 +24,12 @@ export const healthFlags = () => ({
 export const registryFlag = () =>
 	Flags.string({ description: "registry's address [env: KFN_REGISTRY]", helpValue: "URL" });
 
+export const channelFlag = () =>
+	Flags.string({
+		helpValue: "CHANNEL",
+		description: "stable or candidate: what counts as newest [default: config.json, else stable]",
+	});
+
 export const permitFlag = () =>
 	Flags.string({
 		helpValue: "FILE",

@@ -29,6 +29,8 @@ export interface Layout {
 	readonly trustMark: string;
 	/** Every advisory that this host verified (docs/formats/advisory.md). */
 	readonly advisories: string;
+	/** Which channel pointers were followed (docs/formats/channel.md). */
+	readonly channels: string;
 	readonly state: string;
 	readonly store: string;
 	readonly generations: string;
@@ -87,6 +89,7 @@ export function layoutOf(root: string): Layout {
 		trustCurrent: join(state, "tuf/current"),
 		trustMark: join(state, "trust-mark.json"),
 		advisories: join(state, "advisories"),
+		channels: join(state, "channels.json"),
 		state,
 		store: join(state, "store"),
 		generations: join(state, "generations"),

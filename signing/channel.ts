@@ -1,5 +1,6 @@
 // Channels: a publisher's signed pointer from `stable` or `candidate` of a bundle's name to one version (docs/formats/channel.md).
 // Refuses a pointer to a range or to "the newest": it names one content, and a serial that only grows.
+import { CHANNELS, type ChannelName, isChannelName } from "./channel-name.ts";
 import { type DsseEnvelope, envelopeOfValue, type PayloadForm, parseDsseEnvelope } from "./envelope.ts";
 import { plain, SigningError } from "./errors.ts";
 import { type Publishers, publisherFor } from "./publishers.ts";
@@ -11,10 +12,6 @@ import { isVersion } from "./version-range.ts";
 export const CHANNEL_PAYLOAD_TYPE = "application/vnd.kfn.channel.v1+json";
 export const CHANNEL_SCHEMA = "kfn.channel/1";
 export const CHANNEL_LIMITS = { payloadBytes: 1024, envelopeBytes: 32 * 1024, serial: 2 ** 31 - 1 } as const;
-
-/** A closed list: a misspelt channel must not pass for one that nobody has pointed anywhere. */
-export const CHANNELS = ["stable", "candidate"] as const;
-export type ChannelName = (typeof CHANNELS)[number];
 
 export interface ChannelPointer {
 	/** The bundle's name. */
@@ -45,10 +42,6 @@ const FORM: PayloadForm = {
 };
 const FIELDS = ["schema", "name", "channel", "version", "manifestSha256", "serial", "issued"] as const;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
-
-export function isChannelName(text: unknown): text is ChannelName {
-	return CHANNELS.some((channel) => channel === text);
-}
 
 /** Parses a pointer's file: CHANNEL_MALFORMED for all but an envelope in its one spelling. The payload stays closed. */
 export function parseChannelFile(bytes: Uint8Array): DsseEnvelope {

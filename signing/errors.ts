@@ -62,6 +62,7 @@ export const SIGNING_ERRORS = {
 		exit: 3,
 		means: "the registry does not list an advisory that this host has verified",
 	},
+	CHANNEL_WITHHELD: { exit: 3, means: "the registry does not show a channel pointer that was seen before" },
 	TRUST_EXPIRED: {
 		exit: 3,
 		means: "the registry's metadata has expired: it is withheld, or nobody renews it",

@@ -251,7 +251,7 @@ test("a range takes the newest version that was not yanked; an exact one is foun
 });
 
 test("a request is a name and a range", () => {
-	expect(parseRequest("flow-dissector")).toEqual({ name: "flow-dissector", range: "*" });
+	expect(parseRequest("flow-dissector")).toEqual({ name: "flow-dissector", range: undefined });
 	expect(parseRequest("flow-dissector@>=1 <2")).toEqual({ name: "flow-dissector", range: ">=1 <2" });
 	expect(() => parseRequest("flow-dissector@")).toThrow(expect.objectContaining({ code: "CLI_USAGE" }));
 	expect(() => parseRequest("flow-dissector@newest")).toThrow(expect.objectContaining({ code: "CLI_USAGE" }));

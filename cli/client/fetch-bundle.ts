@@ -7,6 +7,7 @@ import type { IndexVersion } from "#registry/api/wire.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
+import { offeredVersion } from "./channel.ts";
 import { parseRequest, selectVersion } from "./select.ts";
 import type { Source } from "./source.ts";
 import { PERMIT_FORM } from "./statements-document.ts";
@@ -46,7 +47,9 @@ export async function fetchVersion(
 ): Promise<FetchedBundle> {
 	const { name, range } = parseRequest(request);
 	context.onStep({ step: "reading index", detail: name });
-	const version = selectVersion(await source.index(name), range);
+	const index = await source.index(name);
+	const version =
+		range === undefined ? await offeredVersion(context, source, index) : selectVersion(index, range);
 	context.onStep({ step: "downloading", detail: `${name} ${version.version}` });
 	const archive = await source.blob(version.sha256, version.size);
 	await demandIndexed(archive, name, version);

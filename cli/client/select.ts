@@ -4,11 +4,12 @@ import { maxSatisfying, validRange } from "semver";
 import type { IndexDocument, IndexVersion } from "#registry/api/wire.ts";
 import { CliError } from "../errors.ts";
 
-/** NAME or NAME@RANGE as typed; the range defaults to any release. */
-export function parseRequest(text: string): { name: string; range: string } {
+/** NAME or NAME@RANGE as typed; without a range, which version is meant is for a channel to say (channel.ts). */
+export function parseRequest(text: string): { name: string; range: string | undefined } {
 	const at = text.indexOf("@", 1);
 	const name = at < 0 ? text : text.slice(0, at);
-	const range = at < 0 ? "*" : text.slice(at + 1);
+	const range = at < 0 ? undefined : text.slice(at + 1);
+	if (range === undefined) return { name, range };
 	if (range !== "" && validRange(range) !== null) return { name, range };
 	throw new CliError("CLI_USAGE", `"${range}" is not a version range`, {
 		hint: "for example 1.0.1, ^1.2, >=1.0 <2",

@@ -14,6 +14,9 @@ import { BootDisable } from "./boot/disable.ts";
 import { BootEnable } from "./boot/enable.ts";
 import { BootStatus } from "./boot/status.ts";
 import { Build } from "./build.ts";
+import { ChannelPublish } from "./channel/publish.ts";
+import { ChannelShow } from "./channel/show.ts";
+import { ChannelSign } from "./channel/sign.ts";
 import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
 import { Doctor } from "./doctor.ts";
@@ -44,6 +47,7 @@ import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
 import { PermitSign } from "./permit/sign.ts";
 import { Preflight } from "./preflight.ts";
+import { Promote } from "./promote.ts";
 import { Publish } from "./publish.ts";
 import { RegistryAccept } from "./registry/accept.ts";
 import { RegistryInit } from "./registry/init.ts";
@@ -92,6 +96,9 @@ export const COMMANDS = {
 	"boot:enable": BootEnable,
 	"boot:status": BootStatus,
 	build: Build,
+	"channel:publish": ChannelPublish,
+	"channel:show": ChannelShow,
+	"channel:sign": ChannelSign,
 	diff: Diff,
 	dissect: Dissect,
 	doctor: Doctor,
@@ -122,6 +129,7 @@ export const COMMANDS = {
 	"permit:show": PermitShow,
 	"permit:sign": PermitSign,
 	preflight: Preflight,
+	promote: Promote,
 	publish: Publish,
 	"registry:accept": RegistryAccept,
 	"registry:init": RegistryInit,

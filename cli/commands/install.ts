@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { healthFlags, listFlag, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
+import { channelFlag, healthFlags, listFlag, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Install extends KfnCommand {
 	static override summary = "Install a function: fetch, verify, preflight, attach";
@@ -24,6 +24,7 @@ export class Install extends KfnCommand {
 		reset: Flags.boolean({
 			description: "take the bundle's defaults for every parameter that --set does not name",
 		}),
+		channel: channelFlag(),
 		registry: registryFlag(),
 		permit: permitFlag(),
 	};

@@ -1,6 +1,6 @@
 import { Args } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { listFlag, registryFlag, scopeFlag } from "../flags.ts";
+import { channelFlag, listFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Preflight extends KfnCommand {
 	static override summary =
@@ -13,6 +13,7 @@ export class Preflight extends KfnCommand {
 	static override flags = {
 		scope: scopeFlag(),
 		set: listFlag({ helpValue: "NAME=VALUE", description: "a parameter of the function" }),
+		channel: channelFlag(),
 		registry: registryFlag(),
 	};
 

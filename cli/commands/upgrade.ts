@@ -1,6 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { KfnCommand, type Output } from "../command.ts";
-import { healthFlags, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
+import { channelFlag, healthFlags, permitFlag, registryFlag, scopeFlag } from "../flags.ts";
 
 export class Upgrade extends KfnCommand {
 	static override summary = "Swap to a newer version on the live host, or by permit to an older one";
@@ -12,6 +12,7 @@ export class Upgrade extends KfnCommand {
 	static override flags = {
 		...healthFlags(),
 		scope: scopeFlag(),
+		channel: channelFlag(),
 		registry: registryFlag(),
 		permit: permitFlag(),
 		"allow-permit": Flags.boolean({

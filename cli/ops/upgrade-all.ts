@@ -9,8 +9,8 @@ import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
 import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
 import type { IndexDocument, IndexVersion } from "#registry/api/wire.ts";
+import { offeredVersion } from "../client/channel.ts";
 import { fetchVersion } from "../client/fetch-bundle.ts";
-import { selectVersion } from "../client/select.ts";
 import type { Source } from "../client/source.ts";
 import type { Context } from "../context.ts";
 import { describeError } from "../errors.ts";
@@ -72,7 +72,7 @@ async function upgradeToNewest(
 	{ allowPermit, from }: UpgradeAllInput,
 ): Promise<Outcome> {
 	const index = await source.index(name);
-	const newest = selectVersion(index, "*");
+	const newest = await offeredVersion(context, source, index);
 	if (gt(version, newest.version) && isYanked(index, version)) {
 		if (allowPermit) return stepDown(context, source, { name, version: newest.version, scope });
 		throw withdrawn(name, version, newest.version);

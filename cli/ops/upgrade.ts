@@ -5,6 +5,7 @@ import { gt } from "semver";
 import { list } from "#host/list.ts";
 import type { ChangeReport } from "#host/report.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
+import { offeredVersion } from "../client/channel.ts";
 import { type FetchedBundle, fetchBundle, fetchVersion, isFileRequest } from "../client/fetch-bundle.ts";
 import { parseRequest, selectVersion } from "../client/select.ts";
 import type { Source } from "../client/source.ts";
@@ -71,7 +72,8 @@ async function followPermit(
 		(entry) => entry.bundle === name && (scope === undefined || entry.scope === scope),
 	);
 	const index = await source.index(name);
-	const newest = selectVersion(index, range);
+	const newest =
+		range === undefined ? await offeredVersion(context, source, index) : selectVersion(index, range);
 	const left = active.filter(({ version }) => gt(version, newest.version));
 	if (left.length === 0 || !left.every(({ version }) => isYanked(index, version))) return undefined;
 	return stepDown(context, source, { name, version: newest.version, scope });

@@ -48,6 +48,7 @@ export async function pinRoot(
 		durable.removeTree(layout.trustCurrent);
 		durable.removeFile(layout.trustMark);
 		durable.removeTree(layout.trustSets);
+		durable.removeFile(layout.channels);
 	}
 	return { changed: true, pin: readPin(lock.host) };
 }

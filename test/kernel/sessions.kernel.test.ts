@@ -36,6 +36,12 @@ test("unattended upgrades", SLOW, async (context) => {
 	await session(world, "auto", []);
 });
 
+test("a release comes by channels: tried first, promoted, taken back", SLOW, async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("channel");
+	await session(world, "channel", ["publisher.key"]);
+});
+
 async function session(world: HostWorld, golden: string, files: readonly string[]): Promise<void> {
 	await runSession({
 		file: join(import.meta.dirname, `../sessions/kernel/${golden}.golden`),
