@@ -59,6 +59,9 @@ export const signAtOnceFlag = () =>
 export const pubFlag = (options: { description: string; required: true }) =>
 	Flags.string({ ...options, multiple: true, multipleNonGreedy: true, helpValue: "PUB" });
 
+export const deviceIdsFlag = () =>
+	listFlag({ description: "device id; without one, all of the vendor's devices", helpValue: "ID" });
+
 export const roleFlag = Flags.custom<"root" | "targets">({
 	options: ["root", "targets"],
 	description: "whose signers or expiry",

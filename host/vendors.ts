@@ -3,6 +3,7 @@
 import { parseVendors, type Vendors } from "#signing/vendors.ts";
 import type { Host } from "./host.ts";
 import { readIfThere } from "./state-file.ts";
+import { vendorsOfSet } from "./trust-state/documents.ts";
 import { readCurrentSet } from "./trust-state/state.ts";
 
 /** The operator's own entries; none where the file does not exist. VENDORS_MALFORMED where it is anything else. */
@@ -13,7 +14,7 @@ export function readVendors(host: Host): Vendors {
 
 /** All entries that count, in the order in which they decide. VENDORS_MALFORMED, HOST_TRUST_DAMAGED. */
 export function vendorsInForce(host: Host): Vendors {
-	const bytes = readCurrentSet(host)?.files.get("vendors.json");
-	const registry = bytes === undefined ? [] : parseVendors(bytes).vendors;
+	const set = readCurrentSet(host);
+	const registry = set === undefined ? [] : vendorsOfSet(set).vendors;
 	return { vendors: [...readVendors(host).vendors, ...registry] };
 }

@@ -15,6 +15,7 @@ export {
 	removePublisher,
 	revokePublisher,
 } from "./trust/publisher-changes.ts";
+export { addVendor, removeVendor, type VendorRequest } from "./trust/vendor-changes.ts";
 
 export interface ServeOptions {
 	readonly dataDir: string;

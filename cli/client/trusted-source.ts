@@ -4,7 +4,7 @@ import { openBundle } from "#bundle/bundle.ts";
 import { codeOf } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
 import { withLock } from "#host/lock.ts";
-import { publishersOfSet } from "#host/trust-state/documents.ts";
+import { publishersOfSet, vendorsOfSet } from "#host/trust-state/documents.ts";
 import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floors.ts";
 import { demandLogged, loggedDocuments } from "#host/trust-state/log.ts";
 import { openTrustSession, type TrustSession } from "#host/trust-state/session.ts";
@@ -84,11 +84,12 @@ export class TrustedSource implements Source {
 		const bytes = await this.#session.download(target);
 		const values = parseStatementsDocument(parseAnswer({ status: 200, body: bytes }), name, form.kind);
 		const map = publishersOfSet(this.#session.set) ?? { publishers: [] };
+		const vendors = vendorsOfSet(this.#session.set);
 		const sound: DsseEnvelope[] = [];
 		for (const value of values) {
 			try {
 				const envelope = form.ofValue(value);
-				await form.open(envelope, name, map);
+				await form.open(envelope, name, map, vendors);
 				sound.push(envelope);
 			} catch (error) {
 				// One that was put among them must not keep the others from serving.

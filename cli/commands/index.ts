@@ -59,6 +59,9 @@ import { RegistryServe } from "./registry/serve.ts";
 import { RegistryTokenCreate } from "./registry/token/create.ts";
 import { RegistryTokenList } from "./registry/token/list.ts";
 import { RegistryTokenRevoke } from "./registry/token/revoke.ts";
+import { RegistryVendorAdd } from "./registry/vendor/add.ts";
+import { RegistryVendorList } from "./registry/vendor/list.ts";
+import { RegistryVendorRemove } from "./registry/vendor/remove.ts";
 import { RegistryWitness } from "./registry/witness.ts";
 import { Remove } from "./remove.ts";
 import { Rollback } from "./rollback.ts";
@@ -141,6 +144,9 @@ export const COMMANDS = {
 	"registry:token:create": RegistryTokenCreate,
 	"registry:token:list": RegistryTokenList,
 	"registry:token:revoke": RegistryTokenRevoke,
+	"registry:vendor:add": RegistryVendorAdd,
+	"registry:vendor:list": RegistryVendorList,
+	"registry:vendor:remove": RegistryVendorRemove,
 	"registry:witness": RegistryWitness,
 	remove: Remove,
 	rollback: Rollback,

@@ -148,6 +148,16 @@ export const REGISTRY_ERRORS = {
 		status: null,
 		means: "a publisher would have fewer keys than its threshold",
 	},
+	REGISTRY_VENDOR_UNKNOWN: {
+		exit: 1,
+		status: null,
+		means: "the map of vendors has no such hardware or key",
+	},
+	REGISTRY_VENDOR_THRESHOLD: {
+		exit: 1,
+		status: null,
+		means: "a vendor would have fewer keys than its threshold",
+	},
 	REGISTRY_KEEP_UNKNOWN: {
 		exit: 1,
 		status: null,

@@ -5,7 +5,7 @@ import type { LogTrust } from "#signing/log/checkpoint.ts";
 import type { LogEntry } from "#signing/log/entry.ts";
 import { logTrustOf, parseRegistryDocument } from "#signing/registry-document.ts";
 import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
-import { PUBLISHERS_TARGET, REGISTRY_TARGET } from "#signing/tuf/next-targets.ts";
+import { PUBLISHERS_TARGET, REGISTRY_TARGET, VENDORS_TARGET } from "#signing/tuf/next-targets.ts";
 import type { MetadataReads, MetadataTransaction, VersionRecord } from "../ports/metadata-store.ts";
 import { type Keyring, unusable } from "../trust/online-keys.ts";
 import { appendToLog, type LogSigner } from "./append.ts";
@@ -28,7 +28,7 @@ export async function recordInLog(
 	if (log !== undefined) await appendToLog(tx, log, entry);
 }
 
-/** Whatever of root, targets and the authorisation map is other than `before`; to be called once they are stored. */
+/** Whatever of root, targets and the maps of who may sign what is other than `before`; to be called once they are stored. */
 export async function recordKeyChanges(
 	tx: MetadataTransaction,
 	before: KeyState,
@@ -41,9 +41,11 @@ export async function recordKeyChanges(
 		if (role === undefined || role.version === before[type]?.version) continue;
 		await recordInLog(tx, { at, type, ...role }, signing);
 	}
-	const { publishers } = after;
-	if (publishers === undefined || publishers === before.publishers) return;
-	await recordInLog(tx, { at, type: "publishers", sha256: publishers }, signing);
+	for (const type of ["publishers", "vendors"] as const) {
+		const sha256 = after[type];
+		if (sha256 === undefined || sha256 === before[type]) continue;
+		await recordInLog(tx, { at, type, sha256 }, signing);
+	}
 }
 
 export interface KeyState {
@@ -51,6 +53,8 @@ export interface KeyState {
 	readonly targets?: { readonly version: number; readonly sha256: string };
 	/** Digest of the authorisation map. */
 	readonly publishers?: string;
+	/** Digest of the map of vendors. */
+	readonly vendors?: string;
 }
 
 export async function readKeyState(reads: MetadataReads): Promise<KeyState> {
@@ -59,9 +63,16 @@ export async function readKeyState(reads: MetadataReads): Promise<KeyState> {
 		const sha256 = file && createHash("sha256").update(file.bytes).digest("hex");
 		return file && sha256 ? { [name]: { version: file.version, sha256 } } : {};
 	};
-	const map = await reads.currentDocument(PUBLISHERS_TARGET);
-	const publishers = map === undefined ? {} : { publishers: map.sha256 };
-	return { ...(await role("root")), ...(await role("targets")), ...publishers };
+	const map = async (name: "publishers" | "vendors", path: string) => {
+		const document = await reads.currentDocument(path);
+		return document === undefined ? {} : { [name]: document.sha256 };
+	};
+	return {
+		...(await role("root")),
+		...(await role("targets")),
+		...(await map("publishers", PUBLISHERS_TARGET)),
+		...(await map("vendors", VENDORS_TARGET)),
+	};
 }
 
 export async function recordVersion(

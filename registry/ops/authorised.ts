@@ -1,9 +1,10 @@
-// Decides whether the signatures of a bundle or a statement are those that the current authorisation map asks for. Refuses to
-// fall back on anything when the map has no entry for the name: then nobody may publish it.
+// Decides whether the signatures of a bundle or a statement are those that the current maps of publishers and vendors ask for.
+// Refuses to fall back on anything when they have no entry for the name: then nobody may publish it.
 import type { Bundle } from "#bundle/bundle.ts";
 import { SigningError } from "#signing/errors.ts";
-import { type Publishers, parsePublishers, publisherFor } from "#signing/publishers.ts";
-import { PUBLISHERS_TARGET } from "#signing/tuf/next-targets.ts";
+import { parsePublishers, publisherFor } from "#signing/publishers.ts";
+import { PUBLISHERS_TARGET, VENDORS_TARGET } from "#signing/tuf/next-targets.ts";
+import { parseVendors } from "#signing/vendors.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { MetadataReads } from "../ports/metadata-store.ts";
@@ -12,14 +13,15 @@ import type { RegistryContext } from "./registry-context.ts";
 
 declare const proved: unique symbol;
 
-/** Proof that a publication was signed as this map asks for; made only in this module. */
+/** Proof that a publication was signed as these maps ask for; made only in this module. */
 export interface AuthorisedBy {
-	readonly mapSha256: string;
+	/** Of both maps. */
+	readonly digests: string;
 	readonly [proved]: true;
 }
 
-// The digest says everything about the content, so a map is read once: telling a key from a weak one takes a millisecond each.
-let lastMap: { sha256: string; map: Publishers } | undefined;
+// The digests say everything about the content, so maps are read once: telling a key from a weak one takes a millisecond each.
+let last: { digests: string; authorities: Authorities } | undefined;
 
 /**
  * Verifies the signatures over the manifest against the map's entry for its name.
@@ -29,8 +31,8 @@ export async function authoriseBundle(
 	registry: RegistryContext,
 	{ manifest, manifestBytes, signatureBytes }: Bundle,
 ): Promise<AuthorisedBy> {
-	const { authorised } = await authorise(registry, manifest.name, (map) =>
-		verifyManifest(manifestBytes, signatureBytes, publisherFor(map, manifest.name)),
+	const { authorised } = await authorise(registry, manifest.name, ({ publishers }) =>
+		verifyManifest(manifestBytes, signatureBytes, publisherFor(publishers, manifest.name)),
 	);
 	return authorised;
 }
@@ -41,20 +43,21 @@ export async function authoriseStatement(
 	name: string,
 	open: (authorities: Authorities) => Promise<OpenedStatement>,
 ): Promise<{ opened: OpenedStatement; authorised: AuthorisedBy }> {
-	const { value, authorised } = await authorise(registry, name, (publishers) => open({ publishers }));
+	const { value, authorised } = await authorise(registry, name, open);
 	return { opened: value, authorised };
 }
 
 async function authorise<T>(
 	registry: RegistryContext,
 	name: string,
-	verify: (map: Publishers) => Promise<T>,
+	verify: (authorities: Authorities) => Promise<T>,
 ): Promise<{ value: T; authorised: AuthorisedBy }> {
-	const { sha256, map } = await registry.metadata.read(currentMap);
+	const { digests, authorities } = await registry.metadata.read(currentMaps);
 	try {
-		return { value: await verify(map), authorised: { mapSha256: sha256 } as AuthorisedBy };
+		return { value: await verify(authorities), authorised: { digests } as AuthorisedBy };
 	} catch (error) {
-		if (!(error instanceof SigningError) || !/^(?:SIGNATURE|PUBLISHERS)_/.test(error.code)) throw error;
+		if (!(error instanceof SigningError) || !/^(?:SIGNATURE|PUBLISHERS|VENDORS)_/.test(error.code))
+			throw error;
 		throw new RegistryError(
 			"REGISTRY_UNAUTHORISED",
 			`${error.message}, by this registry's authorisation map`,
@@ -69,17 +72,24 @@ async function authorise<T>(
 
 /** Asks again inside the transaction that publishes: a map that changed while the upload was examined must not be outrun. */
 export async function stillAuthorised(reads: MetadataReads, proof: AuthorisedBy): Promise<void> {
-	const { sha256 } = await currentMap(reads);
-	if (sha256 === proof.mapSha256) return;
+	const { digests } = await currentMaps(reads);
+	if (digests === proof.digests) return;
 	throw new RegistryError("REGISTRY_BUSY", "the authorisation map was changed at the same moment", {
 		hint: "try again",
 	});
 }
 
-async function currentMap(reads: MetadataReads): Promise<{ sha256: string; map: Publishers }> {
-	const document = await reads.currentDocument(PUBLISHERS_TARGET);
-	if (document === undefined) throw new Error("the registry has no authorisation map");
-	const { sha256, bytes } = document;
-	if (lastMap?.sha256 !== sha256) lastMap = { sha256, map: parsePublishers(bytes) };
-	return lastMap;
+async function currentMaps(reads: MetadataReads): Promise<{ digests: string; authorities: Authorities }> {
+	const publishers = await reads.currentDocument(PUBLISHERS_TARGET);
+	if (publishers === undefined) throw new Error("the registry has no authorisation map");
+	const vendors = await reads.currentDocument(VENDORS_TARGET);
+	const digests = `${publishers.sha256} ${vendors?.sha256 ?? ""}`;
+	if (last?.digests !== digests) {
+		const authorities = {
+			publishers: parsePublishers(publishers.bytes),
+			vendors: vendors === undefined ? { vendors: [] } : parseVendors(vendors.bytes),
+		};
+		last = { digests, authorities };
+	}
+	return last;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Updater } from "tuf-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DOCUMENT_TARGETS } from "#signing/tuf/next-targets.ts";
+import { documentsIn } from "#signing/tuf/next-targets.ts";
 import { BUNDLE_MEDIA_TYPE, type NamesDocument, paths, targetPaths } from "../api/wire.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
 import { TestServer } from "../testing/server.ts";
@@ -12,7 +12,7 @@ import { TestServer } from "../testing/server.ts";
 const NAMES = ["acme-gro", "acme-tso", "flow-dissector", "zeta"];
 
 async function filled(
-	options: { private?: boolean } = {},
+	options: Parameters<typeof TestServer.start>[0] = {},
 ): Promise<{ server: TestServer; bundles: TestBundle[] }> {
 	const server = await TestServer.start(options);
 	const token = await server.token();
@@ -216,7 +216,7 @@ describe("a private registry", () => {
 	let bundles: TestBundle[];
 	let acme: string;
 	beforeAll(async () => {
-		({ server, bundles } = await filled({ private: true }));
+		({ server, bundles } = await filled({ private: true, trust: { vendors: { vendors: [] } } }));
 		acme = await server.token({ names: "acme-*", verbs: ["read"] });
 	});
 	afterAll(() => server[Symbol.asyncDispose]());
@@ -237,7 +237,7 @@ describe("a private registry", () => {
 		const names = (await server.request(paths.names(), { token: acme })).json;
 		expect(names).toEqual({ schema: "kfn.names/1", names: ["acme-gro", "acme-tso"], next: null });
 		expect((await server.request(bundles[0]!.path, { token: acme })).status).toBe(200);
-		for (const path of DOCUMENT_TARGETS) {
+		for (const { path } of documentsIn(server.trust!.documents)) {
 			const located = (await server.locate(path, acme)) ?? "";
 			expect((await server.request(located, { token: acme })).status).toBe(200);
 			expect((await server.request(located)).code).toBe("REGISTRY_TOKEN_MISSING");

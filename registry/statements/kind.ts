@@ -2,11 +2,14 @@
 // Refuses to hold a kind itself: kinds.ts lists them.
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import type { Publishers } from "#signing/publishers.ts";
+import type { Vendors } from "#signing/vendors.ts";
 import type { MetadataReads } from "../ports/metadata-store.ts";
 
 /** Who may state what, as the registry's offline keys say it. */
 export interface Authorities {
 	readonly publishers: Publishers;
+	/** Without entries in a registry whose targets list no map of vendors. */
+	readonly vendors: Vendors;
 }
 
 /** A statement whose signatures its authorities were asked about. */

@@ -1,12 +1,13 @@
 // The closed list of the kinds of statements that this registry publishes. Refuses every other.
 import { ADVISORY_KIND } from "./advisory.ts";
-
+import { CATALOGUE_KIND } from "./catalogue.ts";
 import { CHANNEL_KIND } from "./channel.ts";
 import type { StatementKind } from "./kind.ts";
 import { PERMIT_KIND } from "./permit.ts";
 
 export const STATEMENT_KINDS = {
 	advisory: ADVISORY_KIND,
+	catalogue: CATALOGUE_KIND,
 	channel: CHANNEL_KIND,
 	permit: PERMIT_KIND,
 } as const satisfies Readonly<Record<string, StatementKind>>;

@@ -14,9 +14,11 @@ import {
 	firstTargets,
 	PUBLISHERS_TARGET,
 	REGISTRY_TARGET,
+	VENDORS_TARGET,
 } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
 import { ROLE_DAYS } from "#signing/tuf/time.ts";
+import { serializeVendors, type Vendors } from "#signing/vendors.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { acceptMetadata } from "../trust/accept.ts";
@@ -41,6 +43,8 @@ export interface TestTrustOptions {
 	/** The whole authorisation map, instead of `publishers`. */
 	readonly map?: Uint8Array;
 	readonly registry?: Uint8Array;
+	/** The map of vendors; without it, targets list none. */
+	readonly vendors?: Vendors;
 	/** The online keys, when `registry` names one of them. */
 	readonly online?: OnlineKeys;
 	readonly now?: Date;
@@ -99,6 +103,7 @@ async function makeTestTrust(options: TestTrustOptions): Promise<TestTrust> {
 	const documents = {
 		[PUBLISHERS_TARGET]: options.map ?? (await everythingBy(options.publishers)),
 		[REGISTRY_TARGET]: options.registry ?? withLog(online),
+		...(options.vendors === undefined ? {} : { [VENDORS_TARGET]: serializeVendors(options.vendors) }),
 	};
 	const roles = {
 		root: { keys: publicHalves(root), threshold: 2 },

@@ -4,8 +4,6 @@
 import { SigningError } from "#signing/errors.ts";
 import type { LogTrust } from "#signing/log/checkpoint.ts";
 import { formatVerifierKey } from "#signing/log/note.ts";
-import { parsePublishers } from "#signing/publishers.ts";
-import { parseRegistryDocument } from "#signing/registry-document.ts";
 import {
 	type Envelope,
 	parseEnvelope,
@@ -18,10 +16,10 @@ import {
 import {
 	BIN_PREFIX,
 	checkDocuments,
-	DOCUMENT_TARGETS,
 	type Documents,
-	PUBLISHERS_TARGET,
-	REGISTRY_TARGET,
+	demandReadable,
+	documentsIn,
+	VENDORS_TARGET,
 } from "#signing/tuf/next-targets.ts";
 import { demandThreshold } from "#signing/tuf/sign.ts";
 import { RegistryError } from "../api/errors.ts";
@@ -46,7 +44,7 @@ const NAMES_PER_PAGE = 1000;
  * The first time it needs both, as version 1; what was published before is then listed. Later either, each the version after the
  * current one. TRUST_SIGNATURES: too few of the keys of the root before, of the root itself, or (also for the targets that
  * stay) of its targets role. TRUST_ROLLBACK: another version than the next. TRUST_EXPIRED, TRUST_MISMATCH (documents), TRUST_MALFORMED,
- * PUBLISHERS_MALFORMED; REGISTRY_KEYS_UNUSABLE: it names online keys that the keyring lacks.
+ * PUBLISHERS_MALFORMED, VENDORS_MALFORMED; REGISTRY_KEYS_UNUSABLE: it names online keys that the keyring lacks.
  */
 export async function acceptMetadata(
 	tx: MetadataTransaction,
@@ -60,7 +58,7 @@ export async function acceptMetadata(
 	await acceptTargets(tx, offered.targets, { root, now: signing.now });
 	const signer = await OnlineSigner.open(tx, signing);
 	if (offered.targets !== undefined) {
-		for (const path of DOCUMENT_TARGETS) await signer.store(path, offered.targets.documents[path]);
+		for (const { path, bytes } of documentsIn(offered.targets.documents)) await signer.store(path, bytes);
 	}
 	await demandSameLog(tx, logBefore);
 	await recordKeyChanges(tx, keysBefore, signing);
@@ -135,8 +133,8 @@ async function acceptTargets(
 	);
 	demandLive("targets", signed.expires, now);
 	checkDocuments(signed, offered.documents);
-	parsePublishers(offered.documents[PUBLISHERS_TARGET]);
-	parseRegistryDocument(offered.documents[REGISTRY_TARGET]);
+	demandReadable(offered.documents);
+	await demandVendorsStay(tx, offered.documents);
 	if (signed.delegations?.succinct_roles.name_prefix !== BIN_PREFIX) {
 		throw new SigningError(
 			"TRUST_MALFORMED",
@@ -144,6 +142,15 @@ async function acceptTargets(
 		);
 	}
 	await store(tx, "targets", envelope, now);
+}
+
+/** A map of vendors that is left out would go on counting here, and for no host; an empty one says that nobody may speak. */
+async function demandVendorsStay(reads: MetadataReads, documents: Documents): Promise<void> {
+	if (documents[VENDORS_TARGET] !== undefined) return;
+	if ((await reads.currentDocument(VENDORS_TARGET)) === undefined) return;
+	throw new SigningError("TRUST_MISMATCH", `the targets metadata leaves ${VENDORS_TARGET} out`, {
+		hint: "make the draft here (kfn registry vendor remove): a map that says less stays a map",
+	});
 }
 
 /** All that was ever published, as the bins list it; makes the documents on the way. */

@@ -23,13 +23,16 @@ import {
 	withSigner,
 } from "#signing/tuf/next-root.ts";
 import {
+	type Documents,
 	firstTargets,
 	PUBLISHERS_TARGET,
 	REGISTRY_TARGET,
+	VENDORS_TARGET,
 	withBinsKey,
 	withDocuments,
 } from "#signing/tuf/next-targets.ts";
 import { ROLE_DAYS } from "#signing/tuf/time.ts";
+import { parseVendors, serializeVendors, type Vendors } from "#signing/vendors.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { RegistryContext } from "../ops/registry-context.ts";
 import type { MetadataReads } from "../ports/metadata-store.ts";
@@ -184,6 +187,24 @@ export class Ceremony {
 		return { ...result, lost };
 	}
 
+	/**
+	 * Another map of vendors, as a targets draft; the first one where there is none yet. `change` gets the map that waits, or else the
+	 * live one. VENDORS_MALFORMED when it makes none that a host would read.
+	 */
+	changeVendors(change: (map: Vendors) => Vendors, secrets: readonly SecretKey[]): Promise<CeremonyResult> {
+		return this.#changed(secrets, async (state) => {
+			const { waiting, live } = vendorsOf(state);
+			const map = serializeVendors(change(waiting ?? live));
+			parseVendors(map);
+			return { targets: (content) => withDocument(content, VENDORS_TARGET, map) };
+		});
+	}
+
+	/** The live map of vendors, and that of the draft that waits, where there is one. REGISTRY_NOT_INITIALISED. */
+	async vendors(): Promise<{ readonly live: Vendors; readonly waiting: Vendors | undefined }> {
+		return vendorsOf(await this.#state());
+	}
+
 	/** Another kfn/registry.json, as a targets draft. TRUST_MALFORMED when `change` makes one that no host would believe. */
 	changeRegistryDocument(
 		change: (document: RegistryDocument) => RegistryDocument,
@@ -293,7 +314,7 @@ async function readLiveVersions(reads: MetadataReads): Promise<LiveVersions | un
 	const [root, targets] = [await reads.currentTrustFile("root"), await reads.currentTrustFile("targets")];
 	if (root === undefined || targets === undefined) return undefined;
 	const metadata = parseEnvelope(targets.bytes, "targets");
-	const document = async (path: typeof PUBLISHERS_TARGET | typeof REGISTRY_TARGET) => {
+	const document = async (path: keyof Documents) => {
 		const found = await reads.findDocument(path, metadata.signed.targets[path]?.hashes.sha256 ?? "");
 		if (found === undefined) throw new Error(`the live targets metadata lists a ${path} that is not stored`);
 		return found.bytes;
@@ -301,6 +322,9 @@ async function readLiveVersions(reads: MetadataReads): Promise<LiveVersions | un
 	const documents = {
 		[PUBLISHERS_TARGET]: await document(PUBLISHERS_TARGET),
 		[REGISTRY_TARGET]: await document(REGISTRY_TARGET),
+		...(metadata.signed.targets[VENDORS_TARGET] === undefined
+			? {}
+			: { [VENDORS_TARGET]: await document(VENDORS_TARGET) }),
 	};
 	return { root: parseEnvelope(root.bytes, "root"), targets: { metadata, documents } };
 }
@@ -341,16 +365,32 @@ function firstDrafts(
 }
 
 function mapsOf(state: TrustState): { live: Publishers; waiting: Publishers | undefined } {
-	const map = (documents: TargetsContent["documents"]) => parsePublishers(documents[PUBLISHERS_TARGET]);
+	return mapIn(state, { publishers: [] }, (documents) => parsePublishers(documents[PUBLISHERS_TARGET]));
+}
+
+function vendorsOf(state: TrustState): { live: Vendors; waiting: Vendors | undefined } {
+	return mapIn(state, { vendors: [] }, ({ [VENDORS_TARGET]: bytes }) =>
+		bytes === undefined ? { vendors: [] } : parseVendors(bytes),
+	);
+}
+
+/** A map of who may do what, live and in the draft that waits; `none` before the first is live. */
+function mapIn<M>(
+	state: TrustState,
+	none: M,
+	read: (documents: Documents) => M,
+): { live: M; waiting: M | undefined } {
 	const { targets } = currentDrafts(state);
-	const waiting = targets && map(targets.documents);
-	if (state.live === undefined && waiting === undefined) throw notInitialised();
-	return { live: state.live === undefined ? { publishers: [] } : map(state.live.targets.documents), waiting };
+	if (state.live === undefined && targets === undefined) throw notInitialised();
+	return {
+		live: state.live === undefined ? none : read(state.live.targets.documents),
+		waiting: targets && read(targets.documents),
+	};
 }
 
 function withDocument(
 	{ signed, documents }: TargetsContent,
-	path: keyof TargetsContent["documents"],
+	path: keyof Documents,
 	bytes: Uint8Array,
 ): TargetsContent {
 	const changed = { ...documents, [path]: bytes };

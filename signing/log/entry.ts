@@ -39,9 +39,9 @@ export interface RoleEntry extends At {
 	readonly sha256: string;
 }
 
-/** A new map of who may publish what; `sha256` of kfn/publishers.json. */
-export interface PublishersEntry extends At {
-	readonly type: "publishers";
+/** A new map of who may publish what, or say what hardware runs; `sha256` of kfn/publishers.json or kfn/vendors.json. */
+export interface MapEntry extends At {
+	readonly type: "publishers" | "vendors";
 	readonly sha256: string;
 }
 
@@ -55,7 +55,7 @@ export interface StatementEntry extends At {
 	readonly sha256: string;
 }
 
-export type LogEntry = PublishEntry | YankEntry | RoleEntry | PublishersEntry | StatementEntry;
+export type LogEntry = PublishEntry | YankEntry | RoleEntry | MapEntry | StatementEntry;
 export type LogEntryType = LogEntry["type"];
 
 const FIELDS: Readonly<Record<LogEntryType, readonly string[]>> = {
@@ -65,6 +65,7 @@ const FIELDS: Readonly<Record<LogEntryType, readonly string[]>> = {
 	root: ["version", "sha256"],
 	targets: ["version", "sha256"],
 	publishers: ["sha256"],
+	vendors: ["sha256"],
 	statement: ["kind", "name", "id", "serial", "sha256"],
 };
 

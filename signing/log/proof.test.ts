@@ -117,6 +117,7 @@ describe("entries", () => {
 		{ at, type: "root", version: 2, sha256 },
 		{ at, type: "targets", version: 7, sha256 },
 		{ at, type: "publishers", sha256 },
+		{ at, type: "vendors", sha256 },
 		{ at, type: "statement", kind: "permit", name, id: "1f", serial: 0, sha256 },
 	];
 

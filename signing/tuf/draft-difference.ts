@@ -1,10 +1,17 @@
 // What a draft says, as a flat list of facts, and which of them differ from the version before it: what a signer reads before
-// signing. Refuses to leave anything out: every value of the metadata and of both documents is a fact.
+// signing. Refuses to leave anything out: every value of the metadata and of its documents is a fact.
 import type { PublicKey } from "../public-key.ts";
 import { parsePublishers } from "../publishers.ts";
+import { hardwareOf, parseVendors } from "../vendors.ts";
 import type { Draft } from "./draft.ts";
 import type { RoleKeys, RootSigned, TargetsSigned } from "./metadata.ts";
-import { DOCUMENT_TARGETS, type Documents, PUBLISHERS_TARGET, REGISTRY_TARGET } from "./next-targets.ts";
+import {
+	type Documents,
+	documentsIn,
+	PUBLISHERS_TARGET,
+	REGISTRY_TARGET,
+	VENDORS_TARGET,
+} from "./next-targets.ts";
 
 /** One fact that changes; null where there was none, or is none any more. */
 export interface Difference {
@@ -63,9 +70,11 @@ function* targetsFacts(
 		yield* signersFacts("bins", bins);
 		yield* keysFacts(keys);
 	}
-	for (const path of DOCUMENT_TARGETS) yield [`${path} sha256`, targets[path]!.hashes.sha256];
+	for (const { path } of documentsIn(documents)) yield [`${path} sha256`, targets[path]!.hashes.sha256];
 	yield* publishersFacts(documents[PUBLISHERS_TARGET]);
 	yield* flat(REGISTRY_TARGET, JSON.parse(Buffer.from(documents[REGISTRY_TARGET]).toString("utf8")));
+	const vendors = documents[VENDORS_TARGET];
+	if (vendors !== undefined) yield* vendorsFacts(vendors);
 }
 
 function* publishersFacts(bytes: Uint8Array): Generator<Fact> {
@@ -80,6 +89,17 @@ function* publishersFacts(bytes: Uint8Array): Generator<Fact> {
 			yield [`${entry}.key ${key.keyid}`, `revoked: ${reason}`];
 			for (const manifest of manifests) yield [`${entry}.revoked ${key.keyid} keeps ${manifest}`, "goes on"];
 		}
+	}
+}
+
+function* vendorsFacts(bytes: Uint8Array): Generator<Fact> {
+	const { vendors } = parseVendors(bytes);
+	yield [`${VENDORS_TARGET} order`, vendors.map((entry) => hardwareOf(entry).join(" ")).join(" | ")];
+	for (const { issuer, threshold, keys, ...hardware } of vendors) {
+		const entry = `${VENDORS_TARGET} ${hardwareOf(hardware).join(" ")}`;
+		yield [`${entry}.issuer`, issuer];
+		yield [`${entry}.threshold`, String(threshold)];
+		for (const key of keys) yield [`${entry}.key ${key.keyid}`, comment(key)];
 	}
 }
 

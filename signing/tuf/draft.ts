@@ -2,8 +2,6 @@
 // all that a signer needs to see what is signed, on a machine that has nothing else. Refuses a file whose parts do not fit
 // together; who has signed is draft-signatures.ts.
 import { SigningError } from "../errors.ts";
-import { parsePublishers } from "../publishers.ts";
-import { parseRegistryDocument } from "../registry-document.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "../strict-json.ts";
 import {
 	type Envelope,
@@ -15,10 +13,12 @@ import {
 import type { OfflineRole } from "./next-root.ts";
 import {
 	checkDocuments,
-	DOCUMENT_TARGETS,
 	type Documents,
+	demandReadable,
+	documentsIn,
 	PUBLISHERS_TARGET,
 	REGISTRY_TARGET,
+	VENDORS_TARGET,
 } from "./next-targets.ts";
 
 export interface RootDraft {
@@ -40,7 +40,7 @@ export interface TargetsDraft {
 export type Draft = RootDraft | TargetsDraft;
 
 export const DRAFT_SCHEMA = "kfn.draft/1";
-/** Bytes: two versions of both documents and their metadata, with room. */
+/** Bytes: two versions of the documents and their metadata, with room. */
 export const DRAFT_LIMIT = 16 * 1024 * 1024;
 
 /** The file's bytes: two spaces of indentation, a final newline, so that it can be read and compared as text. */
@@ -118,13 +118,15 @@ function targetsVersion(value: unknown): { metadata: Envelope<TargetsSigned>; do
 	const metadata = envelopeOf(value.metadata, "targets");
 	const documents = documentsOf(value.documents);
 	checkDocuments(metadata.signed, documents);
-	parsePublishers(documents[PUBLISHERS_TARGET]);
-	parseRegistryDocument(documents[REGISTRY_TARGET]);
+	demandReadable(documents);
 	return { metadata, documents };
 }
 
 function documentsOf(value: unknown): Documents {
-	if (!hasExactly(value, DOCUMENT_TARGETS)) throw malformed("its documents are not the two that there are");
+	const always = [PUBLISHERS_TARGET, REGISTRY_TARGET] as const;
+	const withVendors = hasExactly(value, [...always, VENDORS_TARGET]);
+	if (!withVendors && !hasExactly(value, always))
+		throw malformed("its documents are not those that there are");
 	const bytes = (text: unknown) => {
 		if (typeof text === "string") return new TextEncoder().encode(text);
 		throw malformed("a document is not text");
@@ -132,13 +134,14 @@ function documentsOf(value: unknown): Documents {
 	return {
 		[PUBLISHERS_TARGET]: bytes(value[PUBLISHERS_TARGET]),
 		[REGISTRY_TARGET]: bytes(value[REGISTRY_TARGET]),
+		...(withVendors ? { [VENDORS_TARGET]: bytes(value[VENDORS_TARGET]) } : {}),
 	};
 }
 
 function texts(documents: Documents): Record<string, string> {
 	return Object.fromEntries(
-		DOCUMENT_TARGETS.map((path) => {
-			const text = decodeUtf8(documents[path], DRAFT_LIMIT);
+		documentsIn(documents).map(({ path, bytes }) => {
+			const text = decodeUtf8(bytes, DRAFT_LIMIT);
 			if (text === undefined) throw malformed(`${path} is not UTF-8`);
 			return [path, text];
 		}),

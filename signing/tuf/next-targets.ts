@@ -1,8 +1,11 @@
-// Makes versions of the top-level targets metadata: two documents and the delegation to the bins (TUF 1.0.34 §4.5). Refuses
-// documents other than the two, and bytes that are not those that the metadata names; signs nothing.
+// Makes versions of the top-level targets metadata: its documents and the delegation to the bins (TUF 1.0.34 §4.5). Refuses
+// documents other than those that there are, and bytes that are not those that the metadata names; signs nothing.
 import { createHash } from "node:crypto";
 import { SigningError } from "../errors.ts";
 import type { PublicKey } from "../public-key.ts";
+import { parsePublishers } from "../publishers.ts";
+import { parseRegistryDocument } from "../registry-document.ts";
+import { parseVendors } from "../vendors.ts";
 import { bitLengthOf } from "./bins.ts";
 import { tufKeyId, tufKeyOf } from "./key.ts";
 import { type TargetFile, type TargetsSigned, TUF_SPEC_VERSION } from "./metadata.ts";
@@ -13,10 +16,16 @@ import { expiryAfter } from "./time.ts";
 export const PUBLISHERS_TARGET = "kfn/publishers.json";
 /** What a client must know of the registry itself, `kfn.registry/1`. */
 export const REGISTRY_TARGET = "kfn/registry.json";
-export const DOCUMENT_TARGETS = [PUBLISHERS_TARGET, REGISTRY_TARGET] as const;
+/** Who may say what hardware runs, `kfn.vendors/1`; a registry that publishes no catalogues may have none. */
+export const VENDORS_TARGET = "kfn/vendors.json";
+export const DOCUMENT_TARGETS = [PUBLISHERS_TARGET, REGISTRY_TARGET, VENDORS_TARGET] as const;
 
 /** The exact bytes of what the top-level targets metadata lists. */
-export type Documents = Readonly<Record<(typeof DOCUMENT_TARGETS)[number], Uint8Array>>;
+export interface Documents {
+	readonly [PUBLISHERS_TARGET]: Uint8Array;
+	readonly [REGISTRY_TARGET]: Uint8Array;
+	readonly [VENDORS_TARGET]?: Uint8Array;
+}
 
 export const BIN_PREFIX = "bin";
 
@@ -56,15 +65,33 @@ export function withBinsKey(targets: TargetsSigned, key: PublicKey): TargetsSign
 /** TRUST_MISMATCH unless the metadata lists exactly these documents, with their sizes and digests (§5.7). */
 export function checkDocuments(targets: TargetsSigned, documents: Documents): void {
 	const listed = Object.keys(targets.targets).sort();
-	const expected = targetFiles(documents);
+	const expected = Object.entries(targetFiles(documents));
 	const wrong =
-		listed.length !== DOCUMENT_TARGETS.length
+		listed.length !== expected.length
 			? listed.join(", ")
-			: DOCUMENT_TARGETS.find((path) => !sameFile(targets.targets[path], expected[path]!));
+			: expected.find(([path, file]) => !sameFile(targets.targets[path], file))?.[0];
 	if (wrong === undefined) return;
 	throw new SigningError("TRUST_MISMATCH", `the targets metadata does not list these documents: ${wrong}`, {
 		details: { listed },
 	});
+}
+
+/** Those that there are, in the order of {@link DOCUMENT_TARGETS}. */
+export function documentsIn(
+	documents: Documents,
+): { readonly path: (typeof DOCUMENT_TARGETS)[number]; readonly bytes: Uint8Array }[] {
+	return DOCUMENT_TARGETS.flatMap((path) => {
+		const bytes = documents[path];
+		return bytes === undefined ? [] : [{ path, bytes }];
+	});
+}
+
+/** Reads each as hosts do: PUBLISHERS_MALFORMED, TRUST_MALFORMED, VENDORS_MALFORMED. */
+export function demandReadable(documents: Documents): void {
+	parsePublishers(documents[PUBLISHERS_TARGET]);
+	parseRegistryDocument(documents[REGISTRY_TARGET]);
+	const vendors = documents[VENDORS_TARGET];
+	if (vendors !== undefined) parseVendors(vendors);
 }
 
 function sameFile(listed: TargetFile | undefined, file: TargetFile): boolean {
@@ -78,7 +105,7 @@ function sameFile(listed: TargetFile | undefined, file: TargetFile): boolean {
 }
 
 function targetFiles(documents: Documents): Record<string, TargetFile> {
-	return Object.fromEntries(DOCUMENT_TARGETS.map((path) => [path, targetFile(documents[path])]));
+	return Object.fromEntries(documentsIn(documents).map(({ path, bytes }) => [path, targetFile(bytes)]));
 }
 
 function targetFile(bytes: Uint8Array): TargetFile {
