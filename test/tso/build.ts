@@ -9,16 +9,17 @@ const includes = fileURLToPath(new URL("../../packages/_include", import.meta.ur
 const native = fileURLToPath(new URL("./native", import.meta.url));
 
 const TOOLS: Readonly<Record<ToolName, readonly string[]>> = {
+	ecn_watch: ["ecn_watch.c"],
 	differential: ["differential.c", "attach.c", "superpackets.c"],
 	hold: ["hold.c", "attach.c"],
 	inject: ["inject.c"],
 	stream: ["stream.c"],
 };
 
-export type ToolName = "differential" | "hold" | "inject" | "stream";
+export type ToolName = "differential" | "ecn_watch" | "hold" | "inject" | "stream";
 
-/** Paths of the tools and of the object. */
-export type Tools = Readonly<Record<ToolName | "object", string>>;
+/** Paths of the tools, of the object, and of what ecn_watch attaches. */
+export type Tools = Readonly<Record<ToolName | "object" | "watch", string>>;
 
 /** Compiles everything; `how` "static" is for a VM without libraries. */
 export async function buildTools(folder: string, how: "static" | "shared" = "shared"): Promise<Tools> {
@@ -26,6 +27,8 @@ export async function buildTools(folder: string, how: "static" | "shared" = "sha
 	await run("clang-19", [...BPF_FLAGS, "-I", includes, "-c", "src/tso.bpf.c", "-o", object], {
 		cwd: packageFolder,
 	});
+	const watch = join(folder, "ecn_watch.bpf.o");
+	await run("clang-19", [...BPF_FLAGS, "-I", includes, "-c", join(native, "ecn_watch.bpf.c"), "-o", watch]);
 	const built = await Promise.all(
 		Object.entries(TOOLS).map(async ([name, sources]) => {
 			const output = join(folder, name);
@@ -33,7 +36,7 @@ export async function buildTools(folder: string, how: "static" | "shared" = "sha
 			return [name, output] as const;
 		}),
 	);
-	return { ...Object.fromEntries(built), object } as Tools;
+	return { ...Object.fromEntries(built), object, watch } as Tools;
 }
 
 async function compileTool(

@@ -35,7 +35,11 @@ export async function attach(
 }
 
 /** Switches features of a device off. */
-export async function switchOff(tools: Tools, at: Endpoint, ...off: readonly Feature[]): Promise<void> {
+export async function switchOff(
+	tools: Tools,
+	at: Pick<Endpoint, "netns" | "device">,
+	...off: readonly Feature[]
+): Promise<void> {
 	await at.netns.run(tools.hold, ["-", "tcx", at.device, ...off], { input: "" });
 }
 
@@ -64,19 +68,37 @@ export async function transfer(
 	content: "hash" | "plain" = "hash",
 ): Promise<Transfer> {
 	const { left, right } = pair;
+	const before = await sentPackets(left);
+	const done = await send(tools, [left.netns, right.netns], address, limit, content);
+	return { ...done, packets: (await sentPackets(left)) - before };
+}
+
+/** The same, hashed, where both ends are in one namespace. */
+export function transferWithin(
+	tools: Tools,
+	netns: NetworkNamespace,
+	address: string,
+	limit: string,
+): Promise<Omit<Transfer, "packets">> {
+	return send(tools, [netns, netns], address, limit, "hash");
+}
+
+async function send(
+	tools: Tools,
+	[from, to]: readonly [NetworkNamespace, NetworkNamespace],
+	address: string,
+	limit: string,
+	content: "hash" | "plain",
+): Promise<Omit<Transfer, "packets">> {
 	const verb = content === "hash" ? "receive" : "discard";
-	const receiver = right.netns.spawn(tools.stream, [verb, address, PORT], {
-		stdio: ["ignore", "pipe", "pipe"],
-	});
+	const receiver = to.spawn(tools.stream, [verb, address, PORT], { stdio: ["ignore", "pipe", "pipe"] });
 	try {
 		await waitForLine(receiver, /^ready$/);
-		const before = await sentPackets(left);
 		const report = reportOf(receiver);
-		const { stdout } = await left.netns.run(tools.stream, ["send", address, PORT, limit, content], {
+		const { stdout } = await from.run(tools.stream, ["send", address, PORT, limit, content], {
 			timeoutMs: 100_000,
 		});
-		const packets = (await sentPackets(left)) - before;
-		return { sent: JSON.parse(stdout) as Stream, received: await report, packets };
+		return { sent: JSON.parse(stdout) as Stream, received: await report };
 	} finally {
 		await endChild(receiver);
 	}

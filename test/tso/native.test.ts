@@ -28,8 +28,8 @@ const hex = (packets: readonly Buffer[]) => packets.map((packet) => packet.toStr
 
 function expectSegments(questions: readonly Question[]): void {
 	for (const [index, answer] of answersOf(program, questions).entries()) {
-		const { name, packet, mss } = questions[index]!;
-		const expected = segmentsOf(packet, mss);
+		const { name, packet, mss, ecn } = questions[index]!;
+		const expected = segmentsOf(packet, mss, ecn === "accecn" ? "accecn" : "rfc3168");
 		expect({ name, verdict: answer.verdict, gsoSize: answer.gsoSize }).toEqual({
 			...{ name, verdict: REDIRECT, gsoSize: 0 },
 		});
@@ -81,7 +81,9 @@ const LEFT: Readonly<Record<string, readonly [Partial<Shape>, Partial<Question>?
 	"a packet while another is worked on": [{}, { busy: true }],
 	SYN: [{ flags: FLAG.syn }],
 	RST: [{ flags: FLAG.rst | FLAG.ack }],
-	CWR: [{ flags: FLAG.cwr | FLAG.ack }],
+	"CWR without ECN": [{ flags: FLAG.cwr | FLAG.ack }],
+	"CWR while ECN is negotiated": [{ flags: FLAG.cwr | FLAG.ack }, { ecn: "negotiating" }],
+	"CWR of a packet socket": [{ flags: FLAG.cwr | FLAG.ack }, { socket: PACKET_SOCKET, ecn: "rfc3168" }],
 	"another ethertype": [{ patch: { 12: 0x88 } }],
 	"options in IP": [{ patch: { 14: 0x46 } }],
 	"version 5": [{ patch: { 14: 0x55 } }],
@@ -107,6 +109,10 @@ describe("the program's C on the host", () => {
 	test("segments what it is for", () => {
 		expectSegments(Object.entries(SHAPES).map(([name, shape]) => question(name, shape)));
 		expectSegments([question("a packet socket", {}, { socket: PACKET_SOCKET })]);
+		const flags = FLAG.cwr | FLAG.ece | FLAG.ack | FLAG.psh;
+		for (const ecn of ["rfc3168", "accecn"] as const)
+			for (const version of [4, 6] as const)
+				expectSegments([question(`CWR, ${ecn}, IPv${version}`, { version, flags }, { ecn })]);
 	});
 
 	test("leaves everything else as it is", () => {
@@ -128,12 +134,13 @@ describe("the program's C on the host", () => {
 		const questions = Array.from({ length: 2000 }, (_, index) => {
 			const mss = 1 + below(index % 3 === 0 ? 100 : 3000);
 			const payload = mss + 1 + below(Math.min(20 * mss, 60_000));
-			return question(`number ${index}`, {
+			const shape: Partial<Shape> = {
 				...{ version: below(2) ? 4 : 6, payload, mss, options: 4 * below(11), random },
-				...{ flags: below(128) & ~(FLAG.syn | FLAG.rst), urgent: below(65536) },
+				...{ flags: below(256) & ~(FLAG.syn | FLAG.rst), urgent: below(65536) },
 				...{ seq: below(2) ? below(2 ** 24) : 2 ** 32 - 1 - below(payload), id: below(65536) },
 				...(below(3) ? {} : { check: below(65536) }),
-			});
+			};
+			return question(`number ${index}`, shape, { ecn: below(2) ? "rfc3168" : "accecn" });
 		});
 		expectSegments(questions);
 	});

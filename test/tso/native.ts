@@ -11,6 +11,8 @@ export interface Question {
 	readonly checksum?: "partial" | "none" | "good";
 	/** Where the IP header is; 14 unless given. */
 	readonly networkAt?: number;
+	/** How the connection uses ECN; not at all unless given. */
+	readonly ecn?: keyof typeof ECN;
 	readonly vlan?: boolean;
 	readonly busy?: boolean;
 	/** Which call of a helper that can fail does, counted from 1. */
@@ -31,6 +33,8 @@ export const TCP_SOCKET = { family: 2, protocol: 6 };
 export const PACKET_SOCKET = { family: 17, protocol: 0 };
 export const [UNSPEC, SHOT, REDIRECT] = [0xffffffff, 2, 7];
 
+/** include/net/tcp.h: TCP_ECN_MODE_…, and what else stands in the same byte. */
+const ECN = { none: 0, rfc3168: 1 | 2 | 8, accecn: 16, negotiating: 17 } as const;
 const CHECKSUM = { none: 0, partial: 1, good: 2 } as const;
 
 /** One answer for each question, in order; throws when a sanitizer objects. */
@@ -56,9 +60,9 @@ export function answersOf(program: string, questions: readonly Question[]): read
 }
 
 function headOf(question: Question): Buffer {
-	const { packet, mss, socket = TCP_SOCKET, checksum = "partial", networkAt = 14 } = question;
+	const { packet, mss, socket = TCP_SOCKET, checksum = "partial", networkAt = 14, ecn = "none" } = question;
 	const { family, protocol } = socket === "none" ? { family: 0, protocol: 0 } : socket;
-	const flags = [question.vlan ? 1 : 0, question.busy ? 1 : 0, question.fails ?? 0];
+	const flags = [question.vlan ? 1 : 0, question.busy ? 1 : 0, ECN[ecn], question.fails ?? 0];
 	const words = [packet.length, mss, family, protocol, CHECKSUM[checksum], networkAt, ...flags];
 	const head = Buffer.alloc(words.length * 4);
 	for (const [index, word] of words.entries()) head.writeUInt32LE(word, index * 4);

@@ -5,10 +5,16 @@ import { ETHERNET, FLAG, onesSum } from "./superpacket.ts";
  * The packets of a superpacket of plain TCP on IPv4 or IPv6: net/ipv4/tcp_offload.c tcp_gso_segment(), net/ipv4/af_inet.c
  * inet_gso_segment(), net/ipv6/ip6_offload.c ipv6_gso_segment().
  *
+ * CWR is the first segment's, but on a connection with AccECN, where it counts (SKB_GSO_TCP_ACCECN): then it stays in each.
+ *
  * The checksum of TCP is still to be finished by whoever sends: its field holds the pseudo header's sum, which changes by the
  * difference of the lengths.
  */
-export function segmentsOf(superpacket: Buffer, mss: number): Buffer[] {
+export function segmentsOf(
+	superpacket: Buffer,
+	mss: number,
+	ecn: "rfc3168" | "accecn" = "rfc3168",
+): Buffer[] {
 	const isIpv4 = superpacket.readUInt16BE(12) === 0x0800;
 	const tcpAt = ETHERNET + (isIpv4 ? 20 : 40);
 	const headerLength = tcpAt + (superpacket[tcpAt + 12]! >> 4) * 4;
@@ -21,7 +27,7 @@ export function segmentsOf(superpacket: Buffer, mss: number): Buffer[] {
 		const tcp = segment.subarray(tcpAt);
 		tcp.writeUInt32BE((headers.readUInt32BE(tcpAt + 4) + index * mss) % 2 ** 32, 4);
 		if (index < count - 1) tcp[13]! &= ~(FLAG.fin | FLAG.psh);
-		if (index > 0) tcp[13]! &= ~FLAG.cwr;
+		if (index > 0 && ecn === "rfc3168") tcp[13]! &= ~FLAG.cwr;
 		tcp.writeUInt16BE(shorter(headers.readUInt16BE(tcpAt + 16), payload.length - part.length), 16);
 		if (isIpv4) numberIpv4(segment.subarray(ETHERNET), index);
 		else segment.writeUInt16BE(segment.length - tcpAt, ETHERNET + 4);

@@ -1,5 +1,6 @@
 // packages/tso on other kernels: a clsact filter on 6.1, a tcx link on 6.12 and 7.x. The table and 300 random superpackets are segmented
-// as that kernel segments them, and TCP through the program arrives whole. About 20 seconds a kernel.
+// as that kernel segments them, TCP through the program arrives whole, and CWR stands where that kernel has it, with AccECN, too, on 7.x.
+// About 25 seconds a kernel.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,9 +23,10 @@ beforeAll(async () => {
 	placeBase(tree, "tso-init.sh");
 	placeModules(tree);
 	const tools = await buildTools(folder, "static");
-	for (const tool of ["differential", "hold", "stream"] as const)
+	for (const tool of ["differential", "ecn_watch", "hold", "stream"] as const)
 		place(tree, join("bin", tool), readFileSync(tools[tool]), 0o755);
 	place(tree, "tso.bpf.o", readFileSync(tools.object));
+	place(tree, "watch.bpf.o", readFileSync(tools.watch));
 	initrd = join(folder, "initrd.zst");
 	await packTree(tree, initrd);
 });
@@ -53,5 +55,13 @@ describe.each(["6.1", "6.12", "7"])("on Linux %s", (series) => {
 			// Each of the segments, of 1,448 bytes at most, ran it.
 			expect(held.runs).toBeGreaterThan(sent.bytes / 1448);
 		}
+		for (const [name, where] of [["ecn", "first"], ...(series === "7" ? [["accecn", "all"]] : [])] as const)
+			for (const by of ["kernel", "program"]) {
+				const [sent, received, seen, held] = lines(`${name}-${by}`);
+				expect([by, received.bytes, received.hash]).toEqual([by, sent.bytes, sent.hash]);
+				expect({ name, by, ...seen }).toMatchObject({ [where as string]: seen.superpackets, other: 0 });
+				expect(seen.superpackets).toBeGreaterThan(2);
+				if (by === "program") expect(held.runs).toBeGreaterThan(sent.bytes / 1448);
+			}
 	});
 });

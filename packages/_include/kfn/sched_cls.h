@@ -4,7 +4,7 @@
  * call. Refuses to know any packet format; and to be read with skb.h, which
  * shows flow dissectors less of the same structure.
  *
- * Mirrors struct __sk_buff, struct bpf_sock (their beginnings) and enum
+ * Mirrors struct __sk_buff, struct bpf_sock and struct bpf_tcp_sock (their beginnings) and enum
  * bpf_func_id of include/uapi/linux/bpf.h, and enum tcx_action_base. A test
  * that compiles a program for the host puts its own file in this one's place.
  */
@@ -19,6 +19,13 @@ struct bpf_sock {
 	__u32 type;
 	__u32 protocol;
 };
+
+struct bpf_tcp_sock {
+	__u32 unread[8];	/* snd_cwnd to mss_cache */
+	__u32 ecn_flags;	/* include/net/tcp.h, TCP_ECN_… */
+};
+
+_Static_assert(__builtin_offsetof(struct bpf_tcp_sock, ecn_flags) == 32, "ecn_flags at 32");
 
 struct __sk_buff {
 	__u32 len;
@@ -63,6 +70,13 @@ _Static_assert(__builtin_offsetof(struct __sk_buff, gso_size) == 176, "gso_size 
 #define AF_INET6 10
 #define AF_PACKET 17
 
+/*
+ * include/net/tcp.h: how a connection uses ECN. Both: AccECN is being negotiated.
+ * Until Linux 6.16 the first is called TCP_ECN_OK, and the second is never set.
+ */
+#define TCP_ECN_MODE_RFC3168 0x01
+#define TCP_ECN_MODE_ACCECN 0x10
+
 #define BPF_HDR_START_NET 1	/* enum bpf_hdr_start_off: offsets count from the network header */
 #define BPF_CSUM_LEVEL_QUERY 0	/* enum: of bpf_csum_level() */
 #define BPF_CSUM_LEVEL_INC 1
@@ -88,6 +102,9 @@ static long (*const bpf_skb_load_bytes_relative)(const void *skb, __u32 offset, 
 						 __u32 start_header) = (void *)68;
 
 static struct bpf_sock *(*const bpf_sk_fullsock)(struct bpf_sock *sk) = (void *)95;
+
+/* What TCP knows of a full socket of its own; of any other NULL. */
+static struct bpf_tcp_sock *(*const bpf_tcp_sock)(struct bpf_sock *sk) = (void *)96;
 
 /* The level to which a checksum is known to be good: asks (negative where none is), or changes it, or does nothing. */
 static long (*const bpf_csum_level)(struct __sk_buff *skb, __u64 level) = (void *)135;

@@ -49,12 +49,22 @@ static __always_inline void size_header(struct header *header, const struct supe
 	}
 }
 
-/* What tells the segments apart: sequence number and, in IPv4, id and checksum. */
+/* FIN and PSH are the last segment's, CWR may be the first's. */
+static __always_inline void clear_flags(struct header *header, const struct superpacket *p, __u8 clear)
+{
+	struct tcphdr *tcp = (void *)(header->bytes + (p->is_ipv6 ? TCP_AT_IPV6 : TCP_AT_IPV4));
+
+	tcp->flags &= ~clear;
+}
+
+/* What tells the segments apart: sequence number, first_flags and, in IPv4, id and checksum. */
 static __always_inline void number_header(struct header *header, const struct superpacket *p, __u32 index)
 {
 	__be32 seq = be32(p->seq + index * p->mss);
 	struct iphdr *ipv4 = (void *)(header->bytes + NETWORK_AT);
 
+	if (index)
+		clear_flags(header, p, p->first_flags);
 	if (p->is_ipv6) {
 		((struct tcphdr *)(header->bytes + TCP_AT_IPV6))->seq = seq;
 	} else {
@@ -64,14 +74,6 @@ static __always_inline void number_header(struct header *header, const struct su
 		ipv4->check = be16((__u16)~checksum_fold((__u64)p->ip_sum + be16(ipv4->tot_len) + id));
 		((struct tcphdr *)(header->bytes + TCP_AT_IPV4))->seq = seq;
 	}
-}
-
-/* FIN and PSH are the last segment's. */
-static __always_inline void clear_flags(struct header *header, const struct superpacket *p, __u8 clear)
-{
-	struct tcphdr *tcp = (void *)(header->bytes + (p->is_ipv6 ? TCP_AT_IPV6 : TCP_AT_IPV4));
-
-	tcp->flags &= ~clear;
 }
 
 #endif

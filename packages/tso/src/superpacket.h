@@ -45,6 +45,8 @@ struct superpacket {
 	__u16 id;
 	__u16 tcp_check;	/* as it stands there: a pseudo header's sum */
 	__u32 is_ipv6;
+	__u32 flags;		/* of TCP */
+	__u32 first_flags;	/* those of them that only the first segment has; superpacket_read() says none */
 };
 
 /* The words of an IPv4 header without options that are the same in every segment. */
@@ -83,16 +85,12 @@ static __always_inline int read_ipv6(struct superpacket *p, const struct ipv6hdr
 	return 1;
 }
 
-/*
- * CWR is the kernel's: whether it stands in the first segment only (RFC 3168) or
- * in each, as part of AccECN's counter (SKB_GSO_TCP_ACCECN, Linux 6.17), is not
- * to be seen from a program. SYN and RST have no payload to segment.
- */
+/* SYN and RST have no payload to segment. */
 static __always_inline int read_tcp(struct superpacket *p, const struct tcphdr *tcp, __u32 len)
 {
 	__u32 words = tcp->doff_res >> 4;
 
-	if (words < TCP_DOFF_MIN || tcp->flags & (TCP_SYN | TCP_RST | TCP_CWR))
+	if (words < TCP_DOFF_MIN || tcp->flags & (TCP_SYN | TCP_RST))
 		return 0;
 	p->header_len = p->tcp_at + 4 * words;
 	if (len <= p->header_len)
@@ -100,6 +98,8 @@ static __always_inline int read_tcp(struct superpacket *p, const struct tcphdr *
 	p->payload_len = len - p->header_len;
 	p->seq = be32(tcp->seq);
 	p->tcp_check = be16(tcp->check);
+	p->flags = tcp->flags;
+	p->first_flags = 0;
 	return 1;
 }
 

@@ -85,6 +85,31 @@ static __always_inline int checksum_is_partial(struct __sk_buff *skb)
 }
 
 /*
+ * CWR stands in the first segment only (RFC 3168), or in each, as part of AccECN's
+ * counter (RFC 9768; SKB_GSO_TCP_ACCECN, Linux 6.17). Which of the two is the
+ * connection's mode, settled before it sends data. Of a packet socket it is not
+ * to be seen.
+ */
+static __always_inline int settle_cwr(struct __sk_buff *skb, struct superpacket *p)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tcp;
+	__u32 mode;
+
+	if (!(p->flags & TCP_CWR))
+		return 1;
+	if (!sk)
+		return 0;
+	tcp = bpf_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	mode = tcp->ecn_flags & (TCP_ECN_MODE_RFC3168 | TCP_ECN_MODE_ACCECN);
+	if (mode == TCP_ECN_MODE_RFC3168)
+		p->first_flags = TCP_CWR;
+	return mode == TCP_ECN_MODE_RFC3168 || mode == TCP_ECN_MODE_ACCECN;
+}
+
+/*
  * On a device without link-layer header the IP header is at 0. Were the bytes
  * at 14 the same, then both had the same length for packets that differ by 14.
  */
@@ -194,7 +219,7 @@ static __always_inline int segment(struct __sk_buff *skb, struct buffer *buffer)
 	const struct superpacket *p = &buffer->packet;
 	struct emission emission = { .skb = skb, .buffer = buffer };
 
-	if (!read_packet(skb, buffer) || !checksum_is_partial(skb))
+	if (!read_packet(skb, buffer) || !settle_cwr(skb, &buffer->packet) || !checksum_is_partial(skb))
 		return TC_ACT_UNSPEC;
 	/* From here on it is no superpacket. When this fails it still is, and whole. */
 	if (bpf_skb_change_tail(skb, p->header_len + p->mss, 0))

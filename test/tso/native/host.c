@@ -15,6 +15,7 @@
 
 #include "sched_cls.h"
 
+#define IPPROTO_TCP 6
 #define ENOMEM 12
 #define EINVAL 22
 /* include/linux/skbuff.h, SKB_MAX_ALLOC with pages of 4 KiB: BPF_SKB_MAX_LEN. */
@@ -29,6 +30,7 @@ struct question {
 	__u32 network_at;
 	__u32 vlan;
 	__u32 busy;		/* the buffer is in use */
+	__u32 ecn_flags;	/* of the socket */
 	__u32 fails;		/* which call of a helper that can fail does; 0: none */
 };
 
@@ -112,6 +114,11 @@ struct bpf_sock *bpf_sk_fullsock(struct bpf_sock *sk)
 	return sk->full ? sk : NULL;
 }
 
+struct bpf_tcp_sock *bpf_tcp_sock(struct bpf_sock *sk)
+{
+	return sk->full && sk->protocol == IPPROTO_TCP ? &sk->tcp : NULL;
+}
+
 long bpf_csum_level(struct __sk_buff *skb, __u64 level)
 {
 	switch (level) {
@@ -180,7 +187,12 @@ static void put(__u32 value)
 
 static void answer(void)
 {
-	struct bpf_sock sk = { .family = question.family, .protocol = question.protocol, .full = 1 };
+	struct bpf_sock sk = {
+		.family = question.family,
+		.protocol = question.protocol,
+		.full = 1,
+		.tcp = { .ecn_flags = question.ecn_flags },
+	};
 	struct __sk_buff skb = {
 		.len = question.length,
 		.vlan_present = question.vlan,

@@ -20,10 +20,18 @@
 #define BPF_CSUM_LEVEL_INC 1
 #define BPF_CSUM_LEVEL_DEC 2
 
+#define TCP_ECN_MODE_RFC3168 0x01
+#define TCP_ECN_MODE_ACCECN 0x10
+
+struct bpf_tcp_sock {
+	__u32 ecn_flags;
+};
+
 struct bpf_sock {
 	__u32 family;
 	__u32 protocol;
 	int full;
+	struct bpf_tcp_sock tcp;
 };
 
 struct __sk_buff {
@@ -46,6 +54,7 @@ long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *to, __u
 long bpf_skb_change_tail(struct __sk_buff *skb, __u32 len, __u64 flags);
 long bpf_skb_load_bytes_relative(const struct __sk_buff *skb, __u32 offset, void *to, __u32 len, __u32 start);
 struct bpf_sock *bpf_sk_fullsock(struct bpf_sock *sk);
+struct bpf_tcp_sock *bpf_tcp_sock(struct bpf_sock *sk);
 long bpf_csum_level(struct __sk_buff *skb, __u64 level);
 long bpf_loop(__u32 count, void *callback, void *context, __u64 flags);
 

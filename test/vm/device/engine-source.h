@@ -30,6 +30,8 @@
 #define AF_INET6 10
 #define AF_PACKET 17
 #define BPF_HDR_START_NET 1
+#define TCP_ECN_MODE_RFC3168 0x01
+#define TCP_ECN_MODE_ACCECN 0x10
 #define BPF_CSUM_LEVEL_QUERY 0
 #define BPF_CSUM_LEVEL_INC 1
 #define BPF_CSUM_LEVEL_DEC 2
@@ -42,6 +44,7 @@
 #define bpf_clone_redirect engine_clone_redirect
 #define bpf_redirect engine_redirect
 #define bpf_sk_fullsock engine_fullsock
+#define bpf_tcp_sock engine_tcp_sock	/* the helper, and its structure */
 #define bpf_csum_level engine_csum_level
 #define bpf_loop engine_loop
 

@@ -8,6 +8,7 @@
 #include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <net/sock.h>
 
 #include "device.h"
@@ -127,6 +128,11 @@ struct engine_socket *engine_fullsock(struct engine_socket *sk)
 	return sk->family ? sk : NULL;
 }
 
+struct engine_tcp_sock *engine_tcp_sock(struct engine_socket *sk)
+{
+	return sk->family && sk->protocol == IPPROTO_TCP ? &sk->tcp : NULL;
+}
+
 long engine_csum_level(struct engine_packet *packet, unsigned long long level)
 {
 	struct sk_buff *skb = packet->skb;
@@ -167,6 +173,8 @@ static void read_socket(struct engine_packet *packet, struct sock *sk)
 		return;
 	packet->socket.family = sk->sk_family;
 	packet->socket.protocol = sk->sk_protocol;
+	if (sk->sk_protocol == IPPROTO_TCP)
+		packet->socket.tcp.ecn_flags = tcp_sk(sk)->ecn_flags;
 }
 
 bool engine_segment(const struct engine *engine, struct sk_buff *skb, struct sk_buff_head *sent)

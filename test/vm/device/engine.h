@@ -11,9 +11,14 @@
 struct sk_buff;
 struct sk_buff_head;
 
+struct engine_tcp_sock {
+	unsigned int ecn_flags;
+};
+
 struct engine_socket {
 	unsigned int family;
 	unsigned int protocol;
+	struct engine_tcp_sock tcp;
 };
 
 /* What of struct __sk_buff the source reads; then what the helpers work on. */
@@ -50,6 +55,7 @@ long engine_change_tail(struct engine_packet *packet, unsigned int len, unsigned
 long engine_clone_redirect(struct engine_packet *packet, unsigned int ifindex, unsigned long long flags);
 long engine_redirect(unsigned int ifindex, unsigned long long flags);
 struct engine_socket *engine_fullsock(struct engine_socket *sk);
+struct engine_tcp_sock *engine_tcp_sock(struct engine_socket *sk);
 long engine_csum_level(struct engine_packet *packet, unsigned long long level);
 long engine_loop(unsigned int count, void *callback, void *context, unsigned long long flags);
 
