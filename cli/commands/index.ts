@@ -6,6 +6,7 @@ import { AdvisoryShow } from "./advisory/show.ts";
 import { AdvisorySign } from "./advisory/sign.ts";
 import { AdvisoryWithdraw } from "./advisory/withdraw.ts";
 import { Apply } from "./apply.ts";
+import { Audit } from "./audit.ts";
 import { AutoDisable } from "./auto/disable.ts";
 import { AutoEnable } from "./auto/enable.ts";
 import { AutoRun } from "./auto/run.ts";
@@ -91,6 +92,7 @@ export const COMMANDS = {
 	"advisory:sign": AdvisorySign,
 	"advisory:withdraw": AdvisoryWithdraw,
 	apply: Apply,
+	audit: Audit,
 	"auto:disable": AutoDisable,
 	"auto:enable": AutoEnable,
 	"auto:run": AutoRun,

@@ -1,8 +1,7 @@
-// kfn advisory: makes, signs, withdraws, publishes and shows advisories (docs/formats/advisory.md). Refuses to sign another document than
-// was there when the command started, and to call anything verified that came out of a file.
+// kfn advisory: makes, signs, withdraws, publishes and shows advisories (docs/formats/advisory.md). Refuses to call anything verified that
+// came out of a file.
 
 import { parseBundleName } from "#bundle/name.ts";
-import type { KnownList } from "#host/advisories/known.ts";
 import {
 	ADVISORY_LIMITS,
 	ADVISORY_SCHEMA,
@@ -10,24 +9,38 @@ import {
 	parseAdvisoryFile,
 	unverifiedAdvisory,
 } from "#signing/advisory.ts";
-import { type DsseEnvelope, serializeDsseEnvelope, signDsseEnvelope } from "#signing/envelope.ts";
+import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { OSV_SCHEMA_VERSION } from "#signing/osv/document.ts";
 import { tufTime } from "#signing/tuf/time.ts";
 import { learnAdvisories } from "../client/advisories.ts";
 import { isFileRequest } from "../client/fetch-bundle.ts";
-import { openRegistryClient } from "../client/registry.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
-import { readInput, writeOutput } from "../files.ts";
+import { readInput } from "../files.ts";
 import { openContextHost } from "../open-host.ts";
 import { advisoryDocument, advisoryText, knownListText } from "../output/advisory.ts";
-import { rewriteFile } from "../rewrite.ts";
-import { openSigningKeys } from "../signing-keys.ts";
+import {
+	readStatement,
+	type StatementFileForm,
+	sendStatement,
+	signStatement,
+	writeStatement,
+} from "../statement-file.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
+
+const FILE: StatementFileForm = {
+	kind: "advisory",
+	bytes: ADVISORY_LIMITS.envelopeBytes,
+	parse: parseAdvisoryFile,
+	claims: (envelope) => {
+		const { id, names } = unverifiedAdvisory(envelope);
+		return { id, name: names[0]! };
+	},
+};
 
 /** Puts an OSV document, as its author writes it, into an envelope. `modified` is now; what else is the same in every advisory is filled in. */
 export async function createAdvisory(
@@ -35,9 +48,8 @@ export async function createAdvisory(
 	input: { document: string; keys: readonly string[]; out: string },
 ): Promise<Output> {
 	const typed = await readInput(input.document, ADVISORY_LIMITS.payloadBytes);
-	const keys = input.keys.length === 0 ? [] : await openSigningKeys(context, input.keys);
 	const envelope = usable(completed(jsonOf(typed, input.document), tufTime(new Date())));
-	return write(envelope, keys, input.out);
+	return outputOf(await writeStatement(context, envelope, input), input.out);
 }
 
 /** A new document that takes the given one back, from now on; signed and published as any other. */
@@ -45,15 +57,15 @@ export async function withdrawAdvisory(
 	context: Context,
 	input: { file: string; reason: string; keys: readonly string[]; out: string },
 ): Promise<Output> {
-	const before = await readAdvisory(input.file);
+	const before = await readStatement(FILE, input.file);
 	const { withdrawn, id, details, modified } = unverifiedAdvisory(before);
 	if (withdrawn !== null) throw new CliError("CLI_USAGE", `${id} is withdrawn already, since ${withdrawn}`);
-	const keys = input.keys.length === 0 ? [] : await openSigningKeys(context, input.keys);
 	// Later than what it takes back, even within one second or on a slow clock: only the later one counts.
 	const now = tufTime(new Date(Math.max(Date.now(), Date.parse(modified) + 1000)));
 	const document = JSON.parse(Buffer.from(before.payload).toString("utf8")) as Fields;
 	const why = [...(details === "" ? [] : [details]), `Withdrawn: ${input.reason}`].join("\n\n");
-	return write(usable({ ...document, modified: now, withdrawn: now, details: why }), keys, input.out);
+	const envelope = usable({ ...document, modified: now, withdrawn: now, details: why });
+	return outputOf(await writeStatement(context, envelope, input), input.out);
 }
 
 /** Adds signatures in place; what is signed stands in the output. */
@@ -61,18 +73,7 @@ export async function signAdvisory(
 	context: Context,
 	input: { file: string; keys: readonly string[] },
 ): Promise<Output> {
-	const before = await readAdvisory(input.file);
-	unverifiedAdvisory(before);
-	const keys = await openSigningKeys(context, input.keys);
-	let envelope = before;
-	// Passphrases were asked for before: nobody waits for the lock while a person types.
-	await rewriteFile(input.file, async (bytes) => {
-		envelope = parseAdvisoryFile(bytes);
-		if (!Buffer.from(envelope.payload).equals(before.payload)) throw replaced(input.file);
-		for (const key of keys) envelope = await signDsseEnvelope(envelope, key);
-		return serializeDsseEnvelope(envelope);
-	});
-	return outputOf(envelope, input.file);
+	return outputOf(await signStatement(context, FILE, input), input.file);
 }
 
 /** What a file claims, unverified; or, for a bundle name, what this host knows after it asked the registry, all of it verified. */
@@ -81,17 +82,17 @@ export async function showAdvisory(
 	input: { subject: string; registry: string | undefined },
 ): Promise<Output> {
 	if (isFileRequest(input.subject) || input.subject.endsWith(".json"))
-		return outputOf(await readAdvisory(input.subject), input.subject);
+		return outputOf(await readStatement(FILE, input.subject), input.subject);
 	const name = parseBundleName(input.subject);
 	const host = openContextHost(context);
 	const source = await openTrustedSource(context, input.registry);
 	const known = await learnAdvisories(host, source, [name]);
-	const list = known.find((candidate) => candidate.name === name) as KnownList;
-	const advisories = list.advisories.map(({ envelope }) => advisoryDocument(envelope));
+	const { since, notices, advisories } = known.find((list) => list.name === name)!;
+	const documents = advisories.map(({ envelope }) => advisoryDocument(envelope));
 	return {
-		json: { name, since: list.since, notices: list.notices, advisories },
-		text: knownListText(name, list.notices, advisories),
-		exit: list.notices.length === 0 ? 0 : 3,
+		json: { name, since, notices, advisories: documents },
+		text: knownListText(name, notices, documents),
+		exit: notices.length === 0 ? 0 : 3,
 	};
 }
 
@@ -100,37 +101,22 @@ export async function publishAdvisory(
 	context: Context,
 	input: { file: string; registry: string | undefined },
 ): Promise<Output> {
-	const envelope = await readAdvisory(input.file);
+	const envelope = await readStatement(FILE, input.file);
 	const { id, names, withdrawn } = unverifiedAdvisory(envelope);
-	const client = await openRegistryClient(context, input.registry);
 	const published: { name: string; created: boolean }[] = [];
+	let where = "";
 	for (const name of names) {
-		context.onStep({ step: "publishing", detail: `advisory ${id} of ${name}` });
-		const file = serializeDsseEnvelope(envelope);
-		published.push({ name, ...(await client.publishStatement({ kind: "advisory", name, id }, file)) });
+		const form = { ...FILE, claims: () => ({ id, name }) };
+		const sent = await sendStatement(context, form, { envelope, registry: input.registry });
+		where = sent.registry;
+		published.push({ name, created: sent.created });
 	}
-	const where = client.description;
 	const what = `${withdrawn === null ? "" : "withdrawal of "}advisory ${id} for ${names.join(", ")}`;
 	const isNew = published.some(({ created }) => created);
 	return {
 		json: { id, names, withdrawn, registry: where, created: isNew, published },
 		text: isNew ? `published ${what} to ${where}` : `${what} was already published to ${where}`,
 	};
-}
-
-async function readAdvisory(file: string): Promise<DsseEnvelope> {
-	return parseAdvisoryFile(await readInput(file, ADVISORY_LIMITS.envelopeBytes));
-}
-
-async function write(
-	unsigned: DsseEnvelope,
-	keys: Awaited<ReturnType<typeof openSigningKeys>>,
-	out: string,
-): Promise<Output> {
-	let envelope = unsigned;
-	for (const key of keys) envelope = await signDsseEnvelope(envelope, key);
-	await writeOutput(out, serializeDsseEnvelope(envelope), { overwrite: false });
-	return outputOf(envelope, out);
 }
 
 function outputOf(envelope: DsseEnvelope, file: string): Output {
@@ -173,10 +159,4 @@ function usable(document: Fields): DsseEnvelope {
 			hint: "docs/formats/advisory.md has the fields, and an example",
 		});
 	}
-}
-
-function replaced(file: string): CliError {
-	return new CliError("CLI_FILE_BUSY", `${file} was not signed: it became another advisory meanwhile`, {
-		hint: "look at what is there now (kfn advisory show), then sign that",
-	});
 }

@@ -1,84 +1,14 @@
 // What is open and what is fixed, by what is affected alone; the attacks are advisories that lie about what fixes them.
 import { describe, expect, test } from "vitest";
-import { newAdvisory, unverifiedAdvisory } from "#signing/advisory.ts";
 import { advisoriesFor, openAdvisories, type Provider } from "./judge.ts";
 import type { KernelVersion } from "./kernel-version.ts";
 import type { Known } from "./known.ts";
+import { knownOf as known, ofBundle, ofKernel } from "./testing/documents.ts";
 
 const tag = (digit: string) => `kfn1:${digit.repeat(64)}`;
 const AFFECTED: KernelVersion = { upstream: "6.1.170", why: null };
 const FIXED: KernelVersion = { upstream: "6.1.175", why: null };
 const UNKNOWN: KernelVersion = { upstream: null, why: "5.14.0-427.el9 is a distribution's number" };
-
-type Events = readonly [introduced: string, end?: { fixed: string } | { last_affected: string }];
-
-function document(
-	id: string,
-	kind: string,
-	affected: unknown,
-	more: { fixedBy?: unknown[]; names?: string[]; withdrawn?: string },
-) {
-	const { fixedBy = [], names = ["gro"], withdrawn } = more;
-	return {
-		schema_version: "1.7.5",
-		id,
-		modified: "2026-11-29T12:00:00Z",
-		published: "2026-11-29T12:00:00Z",
-		...(withdrawn === undefined ? {} : { withdrawn }),
-		summary: id,
-		affected: [affected],
-		database_specific: { kfn: { schema: "kfn.advisory/1", kind, names, fixedBy } },
-	};
-}
-
-const range = (type: string, [introduced, end]: Events) => ({
-	type,
-	events: [{ introduced }, ...(end === undefined ? [] : [end])],
-});
-const ofBundle = (
-	id: string,
-	events: Events | null,
-	tags: string[] = [],
-	more: { names?: string[]; withdrawn?: string } = {},
-) =>
-	document(
-		id,
-		"bundle",
-		{
-			...(events === null ? {} : { ranges: [range("SEMVER", events)] }),
-			database_specific: { kfn: { bundle: more.names?.[0] ?? "gro", function: "gro", abi: 1, tags } },
-		},
-		more,
-	);
-const ofKernel = (id: string, kind: string, fixedBy: unknown[] = []) =>
-	document(
-		id,
-		kind,
-		{
-			package: { ecosystem: "Linux", name: "Kernel" },
-			ranges: [range("ECOSYSTEM", ["6.0", { fixed: "6.1.175" }])],
-			database_specific: { kfn: { function: "gro" } },
-		},
-		{ fixedBy },
-	);
-
-type Document = ReturnType<typeof document>;
-
-/** The documents, each under its first name. */
-function known(...documents: Document[]): Known {
-	const names = [...new Set(documents.map((each) => each.database_specific.kfn.names[0]!))];
-	return names.map((name) => ({
-		name,
-		since: "2026-11-29T12:00:00.000Z",
-		notices: [],
-		advisories: documents
-			.filter((each) => each.database_specific.kfn.names[0] === name)
-			.map((each) => {
-				const envelope = newAdvisory(each);
-				return { envelope, advisory: unverifiedAdvisory(envelope) };
-			}),
-	}));
-}
 
 const run = (version: string, tagged = tag("0"), config = {}, name = "gro"): Provider => ({
 	function: "gro",
@@ -90,7 +20,7 @@ const ids = (memory: Known, provider: Provider, kernel: KernelVersion = FIXED) =
 
 describe("a bundle", () => {
 	test("is affected in a range, by a listed tag, and no more once that is withdrawn", () => {
-		const memory = known(ofBundle("x_A-1", ["1.0.0", { fixed: "1.0.2" }], [tag("f")]));
+		const memory = known(ofBundle("x_A-1", ["1.0.0", { fixed: "1.0.2" }], { tags: [tag("f")] }));
 		expect(["0.9.0", "1.0.0", "1.0.2-rc.1", "1.0.2"].map((version) => ids(memory, run(version)))).toEqual([
 			[],
 			["x_A-1 range"],
@@ -98,12 +28,14 @@ describe("a bundle", () => {
 			[],
 		]);
 		expect(ids(memory, run("2.0.0", tag("f")))).toEqual(["x_A-1 tag"]);
-		const withdrawn = known(ofBundle("x_A-1", ["0"], [tag("f")], { withdrawn: "2026-11-29T12:00:00Z" }));
+		const withdrawn = known(
+			ofBundle("x_A-1", ["0"], { tags: [tag("f")], withdrawn: "2026-11-20T12:00:00Z" }),
+		);
 		expect(ids(withdrawn, run("1.0.0", tag("f")))).toEqual([]);
 	});
 
 	test("with the source of another name's vulnerable one is vulnerable, and so is a device that says its tag", () => {
-		const memory = known(ofBundle("x_A-1", ["0"], [tag("f")]));
+		const memory = known(ofBundle("x_A-1", ["0"], { tags: [tag("f")] }));
 		expect(ids(memory, run("7.0.0", tag("f"), {}, "acme-gro"))).toEqual(["x_A-1 tag"]);
 		expect(ids(memory, run("1.0.0", tag("0"), {}, "acme-gro"))).toEqual([]);
 		expect(advisoriesFor(memory, { name: null, version: null, tag: tag("f") })).toMatchObject([
@@ -115,7 +47,9 @@ describe("a bundle", () => {
 
 describe("the kernel's own code", () => {
 	const memory = known(
-		ofKernel("x_K-1", "kernel-code", [{ bundle: "gro", from: "1.0.1", config: { patch: ["a"] } }]),
+		ofKernel("x_K-1", "kernel-code", {
+			fixedBy: [{ bundle: "gro", from: "1.0.1", config: { patch: ["a"] } }],
+		}),
 		ofKernel("x_K-2", "kernel-only"),
 	);
 
@@ -144,14 +78,17 @@ describe("the kernel's own code", () => {
 
 describe("attacks", () => {
 	test("an advisory that lies about what fixes it: the fixed version has a tag that another lists", () => {
-		const memory = known(ofBundle("x_A-1", ["0", { fixed: "1.0.1" }]), ofBundle("x_A-2", null, [tag("f")]));
+		const memory = known(
+			ofBundle("x_A-1", ["0", { fixed: "1.0.1" }]),
+			ofBundle("x_A-2", null, { tags: [tag("f")] }),
+		);
 		expect(ids(memory, run("1.0.0"))).toEqual(["x_A-1 range"]);
 		expect(ids(memory, run("1.0.1", tag("f")))).toEqual(["x_A-2 tag"]);
 	});
 
 	test("an advisory that lies about what fixes it: the fix of the kernel's code is in a range of its own", () => {
 		const memory = known(
-			ofKernel("x_K-1", "kernel-code", [{ bundle: "gro", from: "1.0.1", config: {} }]),
+			ofKernel("x_K-1", "kernel-code", { fixedBy: [{ bundle: "gro", from: "1.0.1", config: {} }] }),
 			ofBundle("x_A-1", ["1.0.1"]),
 		);
 		expect(ids(memory, run("1.0.1"), AFFECTED)).toEqual(["x_A-1 range"]);
@@ -160,18 +97,13 @@ describe("attacks", () => {
 	test("a stranger's advisory with the id of ours, later and withdrawn, hides nothing", () => {
 		const memory = known(
 			ofBundle("x_A-1", ["0"]),
-			ofBundle("x_A-1", ["0"], [], { names: ["evil"], withdrawn: "2026-11-29T12:00:00Z" }),
+			ofBundle("x_A-1", ["0"], { names: ["evil"], withdrawn: "2026-11-20T12:00:00Z" }),
 		);
 		expect(ids(memory, run("1.0.0"))).toEqual(["x_A-1 range"]);
 	});
 
 	test("a document for two names counts, under each, for what it says of that name only", () => {
-		const two = document("x_A-1", "bundle", {}, { names: ["evil", "gro"] });
-		const entry = (bundle: string) => ({
-			ranges: [range("SEMVER", ["0"])],
-			database_specific: { kfn: { bundle, function: "gro", abi: 1, tags: [] } },
-		});
-		const memory = known({ ...two, affected: [entry("evil"), entry("gro")] });
+		const memory = known(ofBundle("x_A-1", ["0"], { names: ["evil", "gro"] }));
 		expect(ids(memory, run("1.0.0"))).toEqual([]);
 		expect(ids(memory, run("1.0.0", tag("0"), {}, "evil"))).toEqual(["x_A-1 range"]);
 	});
