@@ -22,6 +22,7 @@ import type { HostLock } from "./lock.ts";
 import { appendLog, tryLog } from "./log.ts";
 import { isWide, plannedKey } from "./places.ts";
 import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
+import { demandNotStopped } from "./recall/list-state.ts";
 import { demandNotRevoked } from "./recall/revoked.ts";
 import { type Recovery, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
@@ -38,6 +39,8 @@ export interface ChangeSpec {
 	readonly functions: readonly PlanFunction[];
 	/** Verified bundles to import; those that `functions` names and the store already has need not be here. */
 	readonly bundles: readonly Bundle[];
+	/** Without the operator's health window: what it finds must not bring back what the change takes off. */
+	readonly unwatched?: boolean | undefined;
 	/** Keys of functions that must run for the change to succeed, even where their namespace is gone. */
 	readonly required: ReadonlySet<string>;
 	/** What recovery did before this change. */
@@ -250,7 +253,7 @@ async function begin(lock: HostLock, spec: ChangeSpec): Promise<Running> {
 	);
 	const warnings = [...spec.recovery.warnings, ...laterPlaces(lock.host, from, spec.functions)];
 	const done = { checked: undefined, applied: undefined, watched: undefined, baseline: [] };
-	const health = lock.host.health();
+	const health = spec.unwatched === true ? NO_HEALTH_WINDOW : lock.host.health();
 	demandNoneRevoked({ lock, from, next });
 	return { health, lock, spec, from, next, effective, gone, mayStay, warnings, ...done };
 }
@@ -260,6 +263,8 @@ function demandNoneRevoked({ lock, from, next }: Pick<Running, "lock" | "from" |
 	const brought = next.functions.filter(
 		(entry) => !from.functions.some((before) => sameFunctions([before], [entry])),
 	);
+	if (brought.length === 0) return;
+	demandNotStopped(lock.host);
 	demandNotRevoked(lock.host, brought);
 }
 

@@ -64,6 +64,15 @@ export const HOST_ERRORS = {
 	},
 	HOST_TRUST_POLICY: { exit: 3, means: "policy.json is not in the documented form" },
 	HOST_REVOKED: { exit: 3, means: "the publisher revoked this tag or build: it is not activated again" },
+	HOST_RECALL_NONE: {
+		exit: 3,
+		means: "the registry's offline keys name a key for its recall list, and the registry shows no list",
+	},
+	HOST_RECALL_STALE: {
+		exit: 3,
+		means:
+			"the recall list expired longer ago than the operator's policy goes on with, so that nothing new is activated",
+	},
 	HOST_REVOKED_MALFORMED: {
 		exit: 3,
 		means: "what this host remembers of revocations cannot be read, so that nothing may be activated",

@@ -8,6 +8,12 @@ import { type Layout, layoutOf } from "./layout.ts";
 import { type Loader, spawnLoader, withFaults } from "./loader.ts";
 import { kernelNamespaces, type Namespaces } from "./scope.ts";
 
+/** The operator's choice for when recalls may be withheld (docs/formats/recall.md). */
+export interface RecallPolicy {
+	/** Hours after the list's expiry from which on the registry's functions are off; undefined: they stay. */
+	readonly stopAfterHours: number | undefined;
+}
+
 export interface Host {
 	readonly layout: Layout;
 	readonly loader: Loader;
@@ -17,6 +23,8 @@ export interface Host {
 	now(): Date;
 	/** How a change is watched; read when one begins. */
 	health(): HealthSettings;
+	/** What happens once the recall list has expired; read when it is asked. */
+	recall(): RecallPolicy;
 	/** Release of the running kernel (`uname -r`). */
 	readonly kernel: string;
 	/** How long a command waits for the lock before it is HOST_LOCKED. */
@@ -34,6 +42,8 @@ export interface HostOptions {
 	kernel?: string | undefined;
 	/** 0 unless given. */
 	lockWaitMs?: number | undefined;
+	/** Without it, an expired recall list is only warned of. */
+	recall?: (() => RecallPolicy) | undefined;
 	/** Without it, changes are not watched. */
 	health?: (() => HealthSettings) | undefined;
 }
@@ -55,6 +65,7 @@ export function openHost(options: HostOptions): Host {
 		namespaces: options.namespaces ?? kernelNamespaces,
 		now: options.now ?? (() => new Date()),
 		kernel: options.kernel ?? release(),
+		recall: options.recall ?? (() => ({ stopAfterHours: undefined })),
 		health: options.health ?? (() => NO_HEALTH_WINDOW),
 		lockWaitMs: options.lockWaitMs ?? 0,
 	};

@@ -54,6 +54,7 @@ export interface Layout {
 	/** What was revoked (docs/formats/recall.md): in a folder of its own, since it is written without the host's lock. */
 	readonly recall: string;
 	readonly revoked: string;
+	readonly recallList: string;
 	/** Where `kfn import` keeps a registry's tree. */
 	readonly registry: string;
 	readonly pins: string;
@@ -109,6 +110,7 @@ export function layoutOf(root: string): Layout {
 		bootRecords: join(root, "run/kfn/boot"),
 		recall: join(state, "recall"),
 		revoked: join(state, "recall/revoked.json"),
+		recallList: join(state, "recall/list.json"),
 		registry: join(state, "registry"),
 		pins: join(root, "sys/fs/bpf/kfn"),
 		trustSet: (name) => join(state, "tuf/sets", name),

@@ -9,6 +9,7 @@ import { cosignRoute, readLogRoutes } from "./routes/log.ts";
 import { publishRoute } from "./routes/publish.ts";
 import { publishStatementRoute } from "./routes/publish-statement.ts";
 import { readMetadataRoute } from "./routes/read-metadata.ts";
+import { readRecallListRoute } from "./routes/read-recall-list.ts";
 import { readTargetRoute } from "./routes/read-target.ts";
 import { errorDocument } from "./routes/route.ts";
 import { yankRoutes } from "./routes/yank.ts";
@@ -98,6 +99,7 @@ function registerRoutes(app: FastifyInstance, registry: RegistryContext): void {
 	listNamesRoute(app, registry);
 	readMetadataRoute(app, registry);
 	readTargetRoute(app, registry);
+	readRecallListRoute(app, registry);
 	readLogRoutes(app, registry);
 	// In scopes of their own, since they take bodies of different types.
 	app.register(async (scope) => publishRoute(scope, registry));

@@ -127,7 +127,7 @@ class FolderRegistry implements Registry {
 		const keyring = await this.#context.keyring();
 		const inUse = await metadata.transaction(async (tx) => {
 			await acceptMetadata(tx, offered, { keyring, now: now() });
-			return onlineKeyIds(await readLiveTrust(tx));
+			return onlineKeyIds(tx);
 		});
 		await settleOnlineKeys(this.#setup.dataDir, inUse);
 	}

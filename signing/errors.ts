@@ -39,6 +39,13 @@ export const SIGNING_ERRORS = {
 		means: "a later pointer of this channel was seen before, or another one with this serial",
 	},
 	REVOCATION_MALFORMED: { exit: 3, means: "the revocation breaks its format" },
+	RECALL_LIST_MALFORMED: { exit: 3, means: "the registry's recall list breaks its format" },
+	RECALL_LIST_ROLLBACK: { exit: 3, means: "the registry shows an older recall list than this host has seen" },
+	RECALL_LIST_NOT_YET: { exit: 3, means: "the registry's recall list is issued in the future" },
+	RECALL_LIST_EXPIRED: {
+		exit: 3,
+		means: "the registry's recall list has expired: a recall may be withheld",
+	},
 	REVOCATION_NAME: { exit: 3, means: "the revocation is of another bundle name" },
 	VENDORS_MALFORMED: { exit: 3, means: "the map of vendors breaks its format" },
 	VENDORS_NO_MATCH: { exit: 3, means: "no trusted vendor may say what this hardware runs" },

@@ -3,10 +3,13 @@
 import { plain, SigningError } from "./errors.ts";
 import type { LogTrust } from "./log/checkpoint.ts";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "./log/note.ts";
+import { formatPublicKey, type PublicKey, parsePublicKey } from "./public-key.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
 
 export const REGISTRY_DOCUMENT_SCHEMA = "kfn.registry/1";
 export const REGISTRY_DOCUMENT_LIMITS = { fileBytes: 64 * 1024, witnesses: 16 } as const;
+
+const FIELDS = ["schema", "origin", "log", "witnesses", "quorum"] as const;
 
 /** What the registry's offline keys say of it. */
 export interface RegistryDocument {
@@ -15,6 +18,8 @@ export interface RegistryDocument {
 	/** Null: this registry keeps no log. */
 	readonly log: { readonly key: VerifierKey } | null;
 	readonly witnesses: readonly VerifierKey[];
+	/** Who signs the recall list (docs/formats/recall.md); absent: this registry has none. */
+	readonly recall?: { readonly key: PublicKey } | undefined;
 	/** How many of the witnesses must have cosigned a checkpoint before a host believes it. */
 	readonly quorum: number;
 }
@@ -23,8 +28,9 @@ export interface RegistryDocument {
 export function parseRegistryDocument(bytes: Uint8Array): RegistryDocument {
 	const text = decodeUtf8(bytes, REGISTRY_DOCUMENT_LIMITS.fileBytes);
 	const file = text === undefined ? undefined : parseStrictJson(text);
-	if (!hasExactly(file, ["schema", "origin", "log", "witnesses", "quorum"])) {
-		throw malformed("it is not JSON with its five fields");
+	const withRecall = hasExactly(file, [...FIELDS, "recall"]);
+	if (!withRecall && !hasExactly(file, FIELDS)) {
+		throw malformed("it is not JSON with its five fields, and perhaps recall");
 	}
 	const { schema, origin, log, witnesses, quorum } = file;
 	if (schema !== REGISTRY_DOCUMENT_SCHEMA) throw malformed(`its schema is not ${REGISTRY_DOCUMENT_SCHEMA}`);
@@ -36,6 +42,7 @@ export function parseRegistryDocument(bytes: Uint8Array): RegistryDocument {
 		log: log === null ? null : { key: keyOf(log) },
 		witnesses: witnesses.map(keyOf),
 		quorum,
+		...(withRecall ? { recall: { key: recallKeyOf(file.recall) } } : {}),
 	};
 	if (!Buffer.from(bytes).equals(serializeRegistryDocument(document))) {
 		throw malformed("it is not in its canonical spelling (order of fields, indentation, final newline)");
@@ -46,13 +53,14 @@ export function parseRegistryDocument(bytes: Uint8Array): RegistryDocument {
 /** The canonical bytes. TRUST_MALFORMED for a document that no host would believe. */
 export function serializeRegistryDocument(document: RegistryDocument): Uint8Array {
 	demandSound(document);
-	const { origin, log, witnesses, quorum } = document;
+	const { origin, log, witnesses, quorum, recall } = document;
 	const file = {
 		schema: REGISTRY_DOCUMENT_SCHEMA,
 		origin,
 		log: log === null ? null : { key: formatVerifierKey(log.key) },
 		witnesses: witnesses.map((key) => ({ key: formatVerifierKey(key) })),
 		quorum,
+		...(recall === undefined ? {} : { recall: { key: formatPublicKey(recall.key) } }),
 	};
 	return new TextEncoder().encode(`${JSON.stringify(file, null, 2)}\n`);
 }
@@ -62,7 +70,7 @@ export function logTrustOf({ origin, log, witnesses, quorum }: RegistryDocument)
 	return log === null ? undefined : { origin, key: log.key, witnesses, quorum };
 }
 
-function demandSound({ origin, log, witnesses, quorum }: RegistryDocument): void {
+function demandSound({ origin, log, witnesses, quorum, recall }: RegistryDocument): void {
 	if (!/^[!-*,-~]{1,255}$/.test(origin)) {
 		throw malformed(
 			`its origin "${plain(origin)}" is not 1 to 255 printable ASCII characters without space and plus`,
@@ -81,7 +89,11 @@ function demandSound({ origin, log, witnesses, quorum }: RegistryDocument): void
 		throw malformed("it names witnesses of a log that it does not have");
 	// One key under two names would be one witness counted twice: an Ed25519 cosignature does not cover its signer's name.
 	const keys = [...(log === null ? [] : [log.key]), ...witnesses];
-	if (new Set(keys.map(({ publicKey }) => publicKey.keyid)).size < keys.length) {
+	const ids = [
+		...keys.map(({ publicKey }) => publicKey.keyid),
+		...(recall === undefined ? [] : [recall.key.keyid]),
+	];
+	if (new Set(ids).size < ids.length) {
 		throw malformed("it names a key twice");
 	}
 	if (new Set(keys.map(({ name }) => name)).size < keys.length) throw malformed("it uses a name twice");
@@ -91,6 +103,12 @@ function keyOf(entry: unknown): VerifierKey {
 	if (!hasExactly(entry, ["key"]) || typeof entry.key !== "string")
 		throw malformed("a key is not exactly { key }");
 	return parseVerifierKey(entry.key);
+}
+
+function recallKeyOf(entry: unknown): PublicKey {
+	if (!hasExactly(entry, ["key"]) || typeof entry.key !== "string")
+		throw malformed("recall is not exactly { key }");
+	return parsePublicKey(entry.key);
 }
 
 function malformed(why: string): SigningError {

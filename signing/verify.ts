@@ -79,6 +79,7 @@ const HOW_TO_SIGN = {
 	permit: "ask its publisher for a signed permit; to sign your own, use kfn permit sign",
 	advisory: "ask its publisher for a signed advisory; to sign your own, use kfn advisory sign",
 	"channel pointer": "ask its publisher for a signed one; to point your own channel, use kfn promote --key",
+	"recall list": "the registry signs it with the key that its kfn/registry.json names",
 	revocation: "ask its publisher for a signed revocation; to sign your own, use kfn recall sign",
 	catalogue: "ask its vendor for a signed catalogue; to sign your own, use kfn catalogue sign",
 } as const;

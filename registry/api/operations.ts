@@ -47,6 +47,12 @@ export const OPERATIONS = {
 		success: [200, 304],
 		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND", "REGISTRY_BLOB_CORRUPT"],
 	},
+	readRecallList: {
+		method: "GET",
+		path: "/v1/recall.json",
+		success: [200, 304],
+		errors: [...TOKEN_ERRORS, "REGISTRY_NOT_FOUND"],
+	},
 	readCheckpoint: {
 		method: "GET",
 		path: "/v1/log/checkpoint",

@@ -1,10 +1,12 @@
 // How long the live metadata still counts, role by role, and what to warn of early. Refuses to tell what is published.
+import type { RecallList } from "#signing/recall-list.ts";
 import { ROLE_DAYS } from "#signing/tuf/time.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { HealthDocument, RoleHealth } from "../api/wire.ts";
 import type { RoleRecord } from "../ports/metadata-store.ts";
 import { kindOfRole, type RoleKind } from "../trust/expiry.ts";
 import { listLiveRoles } from "../trust/renewal.ts";
+import { currentRecallList, RECALL_LIST_DAYS } from "../trust/repository.ts";
 import type { RegistryContext } from "./registry-context.ts";
 
 const DAY = 86_400;
@@ -28,7 +30,9 @@ export interface TrustHealth {
 
 /** REGISTRY_NOT_INITIALISED. */
 export async function trustHealth(registry: RegistryContext): Promise<TrustHealth> {
-	const records = await registry.metadata.read(listLiveRoles);
+	const [records, list] = await registry.metadata.read(
+		async (reads) => [await listLiveRoles(reads), await currentRecallList(reads)] as const,
+	);
 	const now = registry.now().getTime();
 	const first = new Map<RoleKind, RoleRecord>();
 	for (const record of records) {
@@ -46,9 +50,15 @@ export async function trustHealth(registry: RegistryContext): Promise<TrustHealt
 	const low = kinds.filter((kind) => roles[kind].secondsLeft < WARN_BELOW[kind]);
 	return {
 		roles,
-		warnings: low.map((kind) => warning(kind, roles[kind])),
+		warnings: [...low.map((kind) => warning(kind, roles[kind])), ...recallWarning(list, now)],
 		expired: kinds.filter((kind) => roles[kind].secondsLeft <= 0),
 	};
+}
+
+/** Hosts warn once it has expired; what they may believe of the metadata does not hang on it. */
+function recallWarning(list: RecallList | undefined, now: number): string[] {
+	if (list === undefined || Date.parse(list.expires) - now >= (RECALL_LIST_DAYS * DAY * 1000) / 4) return [];
+	return [`the recall list expires at ${list.expires} (the registry should have renewed it: see its log)`];
 }
 
 /** REGISTRY_METADATA_EXPIRED: no client takes what this registry serves. */

@@ -10,7 +10,7 @@ import type { MetadataTransaction } from "../ports/metadata-store.ts";
 import type { StatementRecord } from "../ports/statement-store.ts";
 import type { OpenedStatement } from "../statements/kind.ts";
 import { STATEMENT_KINDS, type StatementKindName } from "../statements/kinds.ts";
-import { publishTargets } from "../trust/repository.ts";
+import { OnlineSigner } from "../trust/repository.ts";
 import { statementsTarget } from "../trust/statements-document.ts";
 import { auditRefusal } from "./audit.ts";
 import { type AuthorisedBy, authoriseStatement, stillAuthorised } from "./authorised.ts";
@@ -89,7 +89,9 @@ async function commit(
 			await demandRoom(tx, { kind, name }, now);
 			await recordInLog(tx, { at, type: "statement", kind, name, id, serial, sha256 }, { keyring });
 			const target = await statementsTarget(tx, { kind, name }, now);
-			await publishTargets(tx, { documents: [target] }, { keyring, now });
+			const signer = await OnlineSigner.open(tx, { keyring, now });
+			await signer.publish({ documents: [target] });
+			if (kind === "revocation") await signer.signRecallList();
 		}
 		const outcome = created ? "created" : "same";
 		await tx.appendAudit({ at, tokenId, verb: "statement", name, version: null, sha256, outcome });

@@ -1,7 +1,8 @@
 // Metadata is renewed before it expires, by a clock and a timer that the test turns; health and metrics tell early.
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { unverifiedRecallList } from "#signing/recall-list.ts";
 import type { HealthDocument } from "../api/wire.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { testBundle } from "../testing/bundles.ts";
@@ -102,7 +103,7 @@ test("many bins are renewed in several transactions, all of them", async () => {
 	await (await TestServer.start({ ...options, trust: { bins: 256 } })).registry.close();
 	time.now += 80 * DAY;
 	await using server = await TestServer.start(options);
-	expect(await metric(server, "kfn_registry_renewals_total")).toBe(256 + 4 * 2);
+	expect(await metric(server, "kfn_registry_renewals_total")).toBe(256 + 4 * 2 + 1);
 	const other = await openSqliteMetadataStore(join(dataDir, "registry.sqlite"));
 	const roles = await other.read((reads) => reads.listRoles());
 	await other.close();
@@ -154,8 +155,27 @@ test("a renewal that fails is reported, counted and tried again, and the server 
 	await holder;
 	await database.close();
 	await time.pass(60_000);
-	expect(server.events.map(({ event }) => event)).toEqual(["renewal-failed", "renewed"]);
+	expect(server.events.map(({ event }) => event)).toEqual(["renewal-failed", "renewed", "renewed"]);
 	expect((await health(server)).trust.timestamp.version).toBe(2);
+});
+
+test("the recall list is signed anew half-way through its day, and what a lost key of it stops is nothing else", async () => {
+	const server = await start();
+	const sequence = async () => unverifiedRecallList((await server.request("/v1/recall.json")).body).sequence;
+	const first = await sequence();
+	await time.pass(11 * HOUR);
+	expect(await sequence()).toBe(first);
+	await time.pass(HOUR);
+	expect(await sequence()).toBe(first + 1);
+	await server.registry.close();
+	const file = join(dataDir, "keys/online.json");
+	const { recall: _lost, ...left } = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>;
+	writeFileSync(file, JSON.stringify(left));
+	await using again = await start();
+	await time.pass(20 * HOUR);
+	expect(again.events.map(({ event }) => event)).toContain("renewal-failed");
+	const { status, trust } = await health(again);
+	expect([status, trust.timestamp.secondsLeft > 0]).toEqual(["warning", true]);
 });
 
 test("a clock that was set back does no harm: what is good stays, and versions only grow", async () => {

@@ -127,7 +127,8 @@ async function everythingBy(keys?: readonly PublicKey[]): Promise<Uint8Array> {
 function withLog(online: OnlineKeys): Uint8Array {
 	const origin = "test.example/log";
 	const log = { key: verifierKey(origin, "ed25519", online.log.publicKey) };
-	return serializeRegistryDocument({ origin, log, witnesses: [], quorum: 0 });
+	const recall = online.recall && { key: online.recall.publicKey };
+	return serializeRegistryDocument({ origin, log, witnesses: [], quorum: 0, recall });
 }
 
 function publicHalves(secrets: readonly SecretKey[]): PublicKey[] {

@@ -70,6 +70,7 @@ export async function acceptMetadata(
 	if (newlyLogged || reshaped) await signer.rebuildBins(await everyTarget(tx, signer, signing.now));
 	else if (!sameKeys(before, bins)) await signer.resignBins();
 	await signer.signSnapshot();
+	await signer.signRecallList();
 }
 
 /** The root in force afterwards. */

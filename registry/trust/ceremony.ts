@@ -55,7 +55,7 @@ import {
 	type OnlineKeys,
 	stageOnlineKeys,
 } from "./online-keys.ts";
-import { onlineKeyIds, readLiveTrust } from "./repository.ts";
+import { onlineKeyIds } from "./repository.ts";
 import { demandSeen, signAll } from "./sign-drafts.ts";
 import { type Drafts, listed, readStaged, removeStaged, stagedPath, writeStaged } from "./staged-drafts.ts";
 
@@ -138,13 +138,14 @@ export class Ceremony {
 			const { role } = request;
 			if (!request.online) return { renew: { [role]: request.days ?? ROLE_DAYS[role] } };
 			if (state.live === undefined) throw notInitialised();
-			const inUse = onlineKeyIds(await this.#context.metadata.read(readLiveTrust));
+			const inUse = await this.#context.metadata.read(onlineKeyIds);
 			const keys = await nextOnlineKeys(this.#dataDir);
 			stage = () => stageOnlineKeys(this.#dataDir, keys, inUse);
 			const online = { snapshot: keys.snapshot.publicKey, timestamp: keys.timestamp.publicKey };
 			return {
 				root: (root) => withOnlineKeys(root, online),
-				targets: ({ signed, documents }) => ({ signed: withBinsKey(signed, keys.bins.publicKey), documents }),
+				targets: ({ signed, documents }) =>
+					withRecallKey({ signed: withBinsKey(signed, keys.bins.publicKey), documents }, keys),
 				renew: { root: request.days, targets: request.days },
 			};
 		};
@@ -347,6 +348,7 @@ function firstDrafts(
 			log: { key: verifierKey(origin, "ed25519", online.log.publicKey) },
 			witnesses: [],
 			quorum: 0,
+			recall: online.recall && { key: online.recall.publicKey },
 		}),
 	};
 	const bins = { count: spec.bins, key: online.bins.publicKey };
@@ -395,6 +397,12 @@ function withDocument(
 ): TargetsContent {
 	const changed = { ...documents, [path]: bytes };
 	return { signed: withDocuments(signed, changed), documents: changed };
+}
+
+function withRecallKey(content: TargetsContent, { recall }: OnlineKeys): TargetsContent {
+	const document = parseRegistryDocument(content.documents[REGISTRY_TARGET]);
+	const named = { ...document, recall: recall && { key: recall.publicKey } };
+	return withDocument(content, REGISTRY_TARGET, serializeRegistryDocument(named));
 }
 
 function initialised(): RegistryError {

@@ -24,10 +24,10 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true }));
 
-const ROLES = ["bins", "snapshot", "timestamp", "log"] as const;
-const ids = (keys: OnlineKeys) => ROLES.map((role) => keys[role].publicKey.keyid);
-const tufIds = (keys: OnlineKeys, ...roles: ("bins" | "snapshot" | "timestamp")[]): Set<TufKeyId> =>
-	new Set(roles.map((role) => tufKeyId(tufKeyOf(keys[role].publicKey))));
+const ROLES = ["bins", "snapshot", "timestamp", "log", "recall"] as const;
+const ids = (keys: OnlineKeys) => ROLES.map((role) => keys[role]?.publicKey.keyid);
+const tufIds = (keys: OnlineKeys, ...roles: (typeof ROLES)[number][]): Set<TufKeyId> =>
+	new Set(roles.map((role) => tufKeyId(tufKeyOf(keys[role]!.publicKey))));
 const file = (name = "online.json") => join(dataDir, "keys", name);
 
 test("they come back as they were written, readable by their owner alone", async () => {
@@ -94,15 +94,15 @@ test("a rotation: both sets sign until live metadata names the new ones, whateve
 		dataDir,
 		new Set([...tufIds(next, "snapshot", "timestamp"), ...tufIds(first, "bins")]),
 	);
-	const [bins, snapshot, timestamp, log] = ids(await readOnlineKeys(dataDir));
-	expect([bins, snapshot, timestamp, log]).toEqual([
+	expect(ids(await readOnlineKeys(dataDir))).toEqual([
 		ids(first)[0],
 		ids(next)[1],
 		ids(next)[2],
 		ids(first)[3],
+		ids(first)[4],
 	]);
 	expect((await both())([...tufIds(next, "bins")][0]!)).toBeDefined();
-	await settleOnlineKeys(dataDir, tufIds(next, "bins", "snapshot", "timestamp"));
+	await settleOnlineKeys(dataDir, tufIds(next, "bins", "snapshot", "timestamp", "recall"));
 	expect(ids(await readOnlineKeys(dataDir))).toEqual(ids(next));
 	expect(readdirSync(join(dataDir, "keys"))).toEqual(["online.json"]);
 	expect((await both())([...tufIds(first, "snapshot")][0]!)).toBeUndefined();
@@ -116,4 +116,17 @@ test("a second rotation drafted over the first: keys that are in use stay, whate
 	const keyring = await openKeyring(dataDir);
 	for (const id of [...inUse, ...tufIds(third, "bins", "snapshot", "timestamp")])
 		expect(keyring(id)).toBeDefined();
+});
+
+test("keys from before there were recall lists go on without one, until a rotation brings it", async () => {
+	const { recall: _recall, ...older } = first;
+	const folder = temporaryFolder();
+	await createOnlineKeys(folder, older);
+	expect(Object.keys(await readOnlineKeys(folder)).sort()).toEqual(["bins", "log", "snapshot", "timestamp"]);
+	const inUse = tufIds(older, "bins", "snapshot", "timestamp");
+	const next = await nextOnlineKeys(folder);
+	await stageOnlineKeys(folder, next, inUse);
+	await settleOnlineKeys(folder, tufIds(next, "bins", "snapshot", "timestamp", "recall"));
+	expect(ids(await readOnlineKeys(folder))).toEqual(ids(next));
+	rmSync(folder, { recursive: true });
 });

@@ -1,4 +1,4 @@
-// The registry's own keys: bins, snapshot, timestamp and log, in DATA/keys/online.json (docs/formats/trust.md). Refuses a
+// The registry's own keys: bins, snapshot, timestamp, log and recall, in DATA/keys/online.json (docs/formats/trust.md). Refuses a
 // file that others may read, and to replace keys that live metadata is signed with.
 import { randomUUID } from "node:crypto";
 import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
@@ -13,7 +13,10 @@ import { hasCode, syncFolder, writeAll } from "../blob/durable.ts";
 const SCHEMA = "kfn.online-keys/1";
 const ROLES = ["bins", "snapshot", "timestamp", "log"] as const;
 
-export type OnlineKeys = Readonly<Record<(typeof ROLES)[number], SecretKey>>;
+export type OnlineKeys = Readonly<Record<(typeof ROLES)[number], SecretKey>> & {
+	/** Signs the recall list; absent in a registry from before there were any, until its online keys are rotated. */
+	readonly recall?: SecretKey;
+};
 
 /** Finds the secret half of an online key that metadata or kfn/registry.json names; undefined when this registry does not have it. */
 export type Keyring = (keyid: TufKeyId) => SecretKey | undefined;
@@ -24,6 +27,7 @@ export async function generateOnlineKeys(kept: { log?: SecretKey } = {}): Promis
 		bins: await generateKeyPair("bins"),
 		snapshot: await generateKeyPair("snapshot"),
 		timestamp: await generateKeyPair("timestamp"),
+		recall: await generateKeyPair("recall"),
 		log: kept.log ?? (await generateKeyPair("log")),
 	};
 }
@@ -86,12 +90,14 @@ export async function settleOnlineKeys(dataDir: string, inUse: ReadonlySet<TufKe
 		snapshot: live("snapshot"),
 		timestamp: live("timestamp"),
 		log: online.log,
+		...recallOf(next.recall !== undefined && inUse.has(idOf(next.recall)) ? next : online),
 	};
 	await placeKeys(join(folder, "online.json"), settled, rename);
 	if (
 		settled.bins !== next.bins ||
 		settled.snapshot !== next.snapshot ||
-		settled.timestamp !== next.timestamp
+		settled.timestamp !== next.timestamp ||
+		settled.recall !== next.recall
 	)
 		return;
 	await rm(join(folder, "next.json"), { force: true });
@@ -117,14 +123,16 @@ export async function openKeyring(dataDir: string): Promise<Keyring> {
 
 export function keyringOf(...sets: readonly OnlineKeys[]): Keyring {
 	const byId = new Map<TufKeyId, SecretKey>();
-	for (const { bins, snapshot, timestamp, log } of sets) {
-		for (const secret of [bins, snapshot, timestamp, log]) byId.set(idOf(secret), secret);
-	}
+	for (const keys of sets) for (const secret of Object.values(keys)) byId.set(idOf(secret), secret);
 	return (keyid) => byId.get(keyid);
 }
 
 function idOf(secret: SecretKey): TufKeyId {
 	return tufKeyId(tufKeyOf(secret.publicKey));
+}
+
+function recallOf({ recall }: OnlineKeys): Pick<OnlineKeys, "recall"> {
+	return recall === undefined ? {} : { recall };
 }
 
 async function keysFolder(dataDir: string): Promise<string> {
@@ -140,7 +148,7 @@ async function placeKeys(
 	keys: OnlineKeys,
 	place: (from: string, to: string) => Promise<void>,
 ): Promise<void> {
-	const seeds = Object.fromEntries(ROLES.map((role) => [role, formatSeed(keys[role])]));
+	const seeds = Object.fromEntries(Object.entries(keys).map(([role, key]) => [role, formatSeed(key)]));
 	const bytes = Buffer.from(`${JSON.stringify({ schema: SCHEMA, ...seeds }, null, 2)}\n`);
 	const fresh = `${path}.${randomUUID()}`;
 	const file = await open(fresh, "wx", 0o600);
@@ -176,7 +184,8 @@ async function parseKeys(text: string): Promise<OnlineKeys> {
 	try {
 		const file = JSON.parse(text) as Record<string, unknown>;
 		if (file["schema"] !== SCHEMA) throw new SyntaxError("schema");
-		const keys = ROLES.map(async (role) => [role, await parseSeed(String(file[role]))] as const);
+		const roles = [...ROLES, ...("recall" in file ? ["recall"] : [])];
+		const keys = roles.map(async (role) => [role, await parseSeed(String(file[role]))] as const);
 		return Object.fromEntries(await Promise.all(keys)) as OnlineKeys;
 	} catch (error) {
 		// Never with the cause: a parser's message may quote the text, and the text is the keys.

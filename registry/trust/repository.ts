@@ -2,7 +2,16 @@
 // Refuses to sign root or targets, and to sign with keys that the live metadata does not name.
 import { createHash } from "node:crypto";
 import type { SecretKey } from "#signing/ed25519.ts";
+import type { PublicKey } from "#signing/public-key.ts";
+import {
+	type RecalledName,
+	type RecallList,
+	signRecallList,
+	unverifiedRecallList,
+} from "#signing/recall-list.ts";
+import { parseRegistryDocument } from "#signing/registry-document.ts";
 import { binNames, binOf } from "#signing/tuf/bins.ts";
+import { type TufKeyId, tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import {
 	type MetaFile,
 	parseEnvelope,
@@ -16,7 +25,9 @@ import {
 	type TimestampSigned,
 	TUF_SPEC_VERSION,
 } from "#signing/tuf/metadata.ts";
+import { REGISTRY_TARGET } from "#signing/tuf/next-targets.ts";
 import { signNew } from "#signing/tuf/sign.ts";
+import { expiryAfter, tufTime } from "#signing/tuf/time.ts";
 import { RegistryError } from "../api/errors.ts";
 import type { MetadataReads, MetadataTransaction, TrustFile } from "../ports/metadata-store.ts";
 import { expiryOf, kindOfRole } from "./expiry.ts";
@@ -133,6 +144,22 @@ export class OnlineSigner {
 		await this.#tx.pruneTrust(new Date(this.#now.getTime() - KEPT_MS).toISOString());
 	}
 
+	/**
+	 * The next recall list, over the revocations that are listed now; false where the registry's document names no key for it.
+	 * REGISTRY_KEYS_UNUSABLE.
+	 */
+	async signRecallList(): Promise<boolean> {
+		const key = await recallKey(this.#tx);
+		if (key === undefined) return false;
+		const keyid = tufKeyId(tufKeyOf(key));
+		const secret = secretOf(this.#keyring, "recall", { keyids: [keyid], threshold: 1 });
+		const sequence = ((await currentRecallList(this.#tx))?.sequence ?? 0) + 1;
+		const names = await recalledNames(this.#tx, this.#now);
+		const [issued, expires] = [tufTime(this.#now), expiryAfter(this.#now, RECALL_LIST_DAYS)];
+		await this.store(RECALL_LIST_PATH, await signRecallList({ sequence, issued, expires, names }, secret));
+		return true;
+	}
+
 	/** The next timestamp over the current snapshot. */
 	async signTimestamp(): Promise<void> {
 		const { version, bytes } = await this.#current("snapshot");
@@ -191,6 +218,32 @@ export async function publishTargets(
 	await (await OnlineSigner.open(tx, signing)).publish(changes);
 }
 
+/** Where the list stands among the documents; no target has such a path. */
+export const RECALL_LIST_PATH = "recall.json";
+export const RECALL_LIST_DAYS = 1;
+
+/** The key that the live kfn/registry.json names for the recall list. */
+export async function recallKey(reads: MetadataReads): Promise<PublicKey | undefined> {
+	const document = await reads.currentDocument(REGISTRY_TARGET);
+	return document && parseRegistryDocument(document.bytes).recall?.key;
+}
+
+export async function currentRecallList(reads: MetadataReads): Promise<RecallList | undefined> {
+	const document = await reads.currentDocument(RECALL_LIST_PATH);
+	return document && unverifiedRecallList(document.bytes);
+}
+
+async function recalledNames(reads: MetadataReads, now: Date): Promise<RecalledName[]> {
+	const records = await reads.listStatements("revocation", null, tufTime(now));
+	const names: RecalledName[] = [];
+	for (const name of new Set(records.map((record) => record.name))) {
+		const document = await reads.currentDocument(`${name}/revocation.json`);
+		if (document !== undefined)
+			names.push({ name, sha256: document.sha256, size: document.bytes.byteLength });
+	}
+	return names;
+}
+
 /** REGISTRY_KEYS_UNUSABLE unless the keyring has the keys that the live metadata is signed with. */
 export function demandKeys(keyring: Keyring, { root, bins }: LiveTrust): void {
 	secretOf(keyring, "snapshot", root.roles.snapshot);
@@ -198,9 +251,12 @@ export function demandKeys(keyring: Keyring, { root, bins }: LiveTrust): void {
 	secretOf(keyring, "bins", bins);
 }
 
-/** The ids of the online keys that live metadata is signed with. */
-export function onlineKeyIds({ root, bins }: LiveTrust): ReadonlySet<RoleKeys["keyids"][number]> {
-	return new Set([...root.roles.snapshot.keyids, ...root.roles.timestamp.keyids, ...bins.keyids]);
+/** The ids of the online keys that live metadata and the recall list are signed with. REGISTRY_NOT_INITIALISED. */
+export async function onlineKeyIds(reads: MetadataReads): Promise<ReadonlySet<TufKeyId>> {
+	const { root, bins } = await readLiveTrust(reads);
+	const recall = await recallKey(reads);
+	const ids = [...root.roles.snapshot.keyids, ...root.roles.timestamp.keyids, ...bins.keyids];
+	return new Set([...ids, ...(recall === undefined ? [] : [tufKeyId(tufKeyOf(recall))])]);
 }
 
 function targetFileOf(bytes: Uint8Array): TargetFile {
