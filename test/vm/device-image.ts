@@ -1,13 +1,13 @@
 // Makes the initramfs of the VM with the test device: its driver, firmware for it, and the tools that ask the kernel about it. Refuses to
 // load the driver on the building machine: files only.
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { openBundle } from "#bundle/bundle.ts";
 import { run } from "../harness/command.ts";
 import { requireTools } from "../harness/feature.ts";
 import { layTsoVersions } from "../harness/tso-bundles.ts";
 import { buildTools } from "../tso/build.ts";
-import { buildModule } from "./device/build.ts";
+import { buildModule, type Engines } from "./device/build.ts";
 import { packTree, place, placeBase } from "./image.ts";
 
 const KFN = join(import.meta.dirname, "../../node_modules/.bin/kfn");
@@ -34,8 +34,7 @@ export async function buildDeviceImage(folder: string, series: string): Promise<
 	requireTools("busybox", "cpio", "devlink", "ethtool", "ip", "make", "zstd");
 	const tree = join(folder, "tree");
 	placeBase(tree, "device-init.sh");
-	const versions = layTsoVersions(folder);
-	const engines = await buildEngines(folder, versions);
+	const engines = await buildEngines(folder);
 	const module = await buildModule(folder, series, engines);
 	place(tree, "kfn_device.ko", readFileSync(module));
 	for (const [name, text] of Object.entries(FIRMWARE))
@@ -54,7 +53,9 @@ export async function buildDeviceImage(folder: string, series: string): Promise<
 	return { initrd, tags };
 }
 
-async function buildEngines(folder: string, versions: { before: string; after: string }) {
+/** Both versions of packages/tso as bundles, by the publisher whose key is in `folder`. */
+export async function buildEngines(folder: string): Promise<Engines> {
+	const versions = layTsoVersions(folder);
 	const env = { ...process.env, KFN_PASSPHRASE: "of a key that lives for one test" };
 	const kfn = (...args: string[]) => run(KFN, args, { cwd: folder, env });
 	await kfn("key", "generate", "--out", "publisher.key");
@@ -70,11 +71,11 @@ async function placeObject(tree: string, name: string, archive: string): Promise
 	return bundle.manifest.tag.value;
 }
 
-/** A command of the building machine, with the libraries that it is linked to. */
-export async function placeTool(tree: string, name: string): Promise<void> {
+/** A command of the building machine, by its name or its path, with the libraries that it is linked to. */
+export async function placeTool(tree: string, name: string, folder = "tools"): Promise<void> {
 	const { stdout: found } = await run("sh", ["-c", `command -v ${name}`]);
 	const path = found.trim();
-	place(tree, join("tools", name), readFileSync(path), 0o755);
+	place(tree, join(folder, basename(path)), readFileSync(path), 0o755);
 	const { stdout } = await run("ldd", [path]);
 	for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g))
 		place(tree, library!, readFileSync(library!), 0o755);

@@ -60,7 +60,7 @@ static void whole(ssize_t did, size_t wanted)
 /* One superpacket in, one answer out: both fit the pipes, as the child reads all before it writes. */
 static FILE *engine_ask(const struct frame *frame, size_t len)
 {
-	uint32_t question[9] = { len, frame->vnet.gso_size, AF_PACKET, 0, 1, ETHERNET, 0, 0, 0 };
+	uint32_t question[10] = { len, frame->vnet.gso_size, AF_PACKET, 0, 1, ETHERNET };
 	int in[2];
 	FILE *out;
 

@@ -19,7 +19,7 @@
 
 #define PORT_MTU_MAX 65535
 #define PORT_FEATURES (NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_HIGHDMA)
-#define PORT_TSO (NETIF_F_TSO | NETIF_F_TSO6)
+#define PORT_TSO (NETIF_F_TSO | NETIF_F_TSO_ECN | NETIF_F_TSO6)
 
 /* What drivers of today do: that a device offers something turns it on, and new firmware goes on with it. */
 static bool eager;
