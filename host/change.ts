@@ -20,11 +20,14 @@ import { leftWarnings } from "./left.ts";
 import type { AppliedFunction, ApplyAnswer, CheckAnswer, InspectAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { appendLog, tryLog } from "./log.ts";
+import { applyNarrowed } from "./offload/narrow.ts";
+import { settle, takeOutMismatched } from "./offload/settle.ts";
+import { readEntries } from "./offload/state.ts";
 import { isWide, plannedKey } from "./places.ts";
 import { emptyPlan, keyOf, type Plan, type PlanFunction, sameFunctions } from "./plan.ts";
 import { demandNotStopped } from "./recall/list-state.ts";
 import { demandNotRevoked } from "./recall/revoked.ts";
-import { type Recovery, recover, runnable, sweep } from "./recover.ts";
+import { type Recovery, reapply, recover, runnable, sweep } from "./recover.ts";
 import { type ChangeReport, reportOf } from "./report.ts";
 import { unlessDamaged } from "./state-file.ts";
 import { importBundle } from "./store.ts";
@@ -63,6 +66,7 @@ export type StepName =
 	| "preflight"
 	| "write"
 	| "journal"
+	| "out"
 	| "apply"
 	| "check"
 	| "window"
@@ -70,6 +74,7 @@ export type StepName =
 	| "commit"
 	| "mark"
 	| "finish"
+	| "in"
 	| "log";
 
 interface Running {
@@ -97,6 +102,7 @@ export function planSteps(
 	from: number,
 	to: number,
 	health: HealthSettings = NO_HEALTH_WINDOW,
+	offload = false,
 ): ChangeStep[] {
 	const bundles = spec.bundles.map(({ manifest }) => `${manifest.name} ${manifest.version}`).join(", ");
 	return [
@@ -106,6 +112,9 @@ export function planSteps(
 			: [{ step: "preflight", detail: "verify, load and try without attaching", failure: "sweep" } as const]),
 		{ step: "write", detail: `generation ${to}`, failure: "sweep" },
 		{ step: "journal", detail: `${from} → ${to}`, failure: "recover" },
+		...(offload
+			? [{ step: "out", detail: "devices out that would run something else", failure: "recover" } as const]
+			: []),
 		{ step: "apply", detail: "swap in the kernel", failure: "recover" },
 		{ step: "check", detail: "compare the kernel with the plan", failure: "recover" },
 		...(hasWindow(health)
@@ -115,6 +124,7 @@ export function planSteps(
 		{ step: "commit", detail: `generation ${to} is current`, failure: "recover" },
 		{ step: "mark", detail: `generation ${to} is good`, failure: "stands" },
 		{ step: "finish", detail: "drop the journal", failure: "stands" },
+		...(offload ? [{ step: "in", detail: "devices in that match", failure: "stands" } as const] : []),
 		{ step: "log", detail: "log.jsonl", failure: "stands" },
 	];
 }
@@ -129,7 +139,8 @@ export function planSteps(
 export async function change(lock: HostLock, spec: ChangeSpec): Promise<ChangeReport> {
 	const running = await begin(lock, spec);
 	const { from, next, health } = running;
-	for (const step of planSteps(spec, from.generation, next.generation, health)) {
+	const offload = readEntries(lock.host).length > 0;
+	for (const step of planSteps(spec, from.generation, next.generation, health, offload)) {
 		spec.onStep?.({ step: step.step, detail: step.detail });
 		try {
 			await RUN[step.step](running);
@@ -167,9 +178,12 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 	journal({ lock, from, next }) {
 		writeJournal(lock, { from: from.generation, to: next.generation });
 	},
+	async out({ lock, effective, next }) {
+		await takeOutMismatched(lock, effective, `generation ${next.generation} came`);
+	},
 	async apply(running) {
-		const { lock, effective, mayStay, warnings } = running;
-		running.applied = await lock.host.loader.apply(effective, lock.fd, mayStay);
+		const { lock, effective, mayStay, warnings, checked } = running;
+		running.applied = await applyNarrowed(lock, effective, mayStay, checked?.functions);
 		for (const warning of leftWarnings(running.applied)) {
 			// Recovery, just before, may have said the same.
 			if (!warnings.includes(warning)) warnings.push(warning);
@@ -202,6 +216,9 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 	},
 	finish({ lock }) {
 		dropJournal(lock);
+	},
+	async in({ lock, warnings }) {
+		warnings.push(...(await settle(lock, (held) => reapply(held, new Set()))).warnings);
 	},
 	log(running) {
 		const { from, next } = running;

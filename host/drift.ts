@@ -41,6 +41,8 @@ export interface Views {
 	readonly trustFaults: ReadonlyMap<string, string>;
 	readonly kernel: InspectAnswer | undefined;
 	readonly unfinished: string | undefined;
+	/** Keys of places whose function a device runs instead of the kernel (offload/). */
+	readonly given: ReadonlySet<string>;
 	/** Scopes of the generation that describe many places. */
 	readonly patterns: readonly Scope[];
 }
@@ -97,7 +99,7 @@ function storeDrift({ storeFaults, trustFaults }: Views, entry: PlacedFunction):
 }
 
 function kernelDrift(views: Views, entry: PlacedFunction): Drift[] {
-	if (views.kernel === undefined || entry.scope === "none") return [];
+	if (views.kernel === undefined || entry.scope === "none" || views.given.has(keyOf(entry))) return [];
 	const pin = views.kernel.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const { inode } = entry;
 	// Pid 1's namespace is always there, but not everyone may look at it.

@@ -108,7 +108,7 @@ test("the table of a change's steps is the code's", () => {
 		typeof planSteps
 	>[0]["bundles"];
 	const functions = [{}] as unknown as Parameters<typeof planSteps>[0]["functions"];
-	const steps = planSteps({ bundles, functions }, 1, 2, { seconds: 1, check: undefined }).map(
+	const steps = planSteps({ bundles, functions }, 1, 2, { seconds: 1, check: undefined }, true).map(
 		(step) => step.step,
 	);
 	expect(rows).toEqual(["recover", "verify", ...steps]);

@@ -1,11 +1,15 @@
 // One host: its paths, its loader, its writer and its clock, put together from what the caller gives. Refuses to look at the environment.
+import { readFileSync } from "node:fs";
 import { release } from "node:os";
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Durable, openDurable } from "./durable.ts";
 import { type Faults, noFaults } from "./faults.ts";
 import { type HealthSettings, NO_HEALTH_WINDOW } from "./health-settings.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { type Loader, spawnLoader, withFaults } from "./loader.ts";
+import { type Devices, spawnDevices, withDeviceFaults } from "./offload/device.ts";
+import type { ClaimSource } from "./offload/source.ts";
+import type { Standing } from "./offload/standing.ts";
 import { kernelNamespaces, type Namespaces } from "./scope.ts";
 
 /** The operator's choice for when recalls may be withheld (docs/formats/recall.md). */
@@ -25,6 +29,13 @@ export interface Host {
 	health(): HealthSettings;
 	/** What happens once the recall list has expired; read when it is asked. */
 	recall(): RecallPolicy;
+	readonly devices: Devices;
+	/** In place of this host's catalogues; undefined: those (offload/judge.ts). */
+	readonly claims: ClaimSource | undefined;
+	/** In place of what this host knows against tags; undefined: that. */
+	readonly standing: Standing | undefined;
+	/** Tells this boot from others. */
+	readonly bootId: string;
 	/** Release of the running kernel (`uname -r`). */
 	readonly kernel: string;
 	/** How long a command waits for the lock before it is HOST_LOCKED. */
@@ -44,6 +55,12 @@ export interface HostOptions {
 	lockWaitMs?: number | undefined;
 	/** Without it, an expired recall list is only warned of. */
 	recall?: (() => RecallPolicy) | undefined;
+	/** `kfn-device` beside the loader unless given. */
+	devices?: Devices | undefined;
+	/** The host's own catalogues, revocations and advisories unless given. */
+	claims?: ClaimSource | undefined;
+	standing?: Standing | undefined;
+	bootId?: string | undefined;
 	/** Without it, changes are not watched. */
 	health?: (() => HealthSettings) | undefined;
 }
@@ -68,5 +85,22 @@ export function openHost(options: HostOptions): Host {
 		recall: options.recall ?? (() => ({ stopAfterHours: undefined })),
 		health: options.health ?? (() => NO_HEALTH_WINDOW),
 		lockWaitMs: options.lockWaitMs ?? 0,
+		devices: withDeviceFaults(options.devices ?? spawnDevices(deviceTool(loader)), faults),
+		claims: options.claims,
+		standing: options.standing,
+		bootId: options.bootId ?? bootIdOf(),
 	};
+}
+
+/** The two programs lie side by side. */
+const deviceTool = (loader: string | Loader) =>
+	typeof loader === "string" ? join(dirname(loader), "kfn-device") : "kfn-device";
+
+/** random(4): a UUID that is made at each boot. */
+function bootIdOf(): string {
+	try {
+		return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+	} catch {
+		return "unknown";
+	}
 }

@@ -51,6 +51,8 @@ export interface Layout {
 	readonly initramfs: string;
 	readonly bootEnabled: string;
 	readonly bootRecords: string;
+	/** Which devices run what (docs/formats/offload.md). */
+	readonly offload: string;
 	/** What was revoked (docs/formats/recall.md): in a folder of its own, since it is written without the host's lock. */
 	readonly recall: string;
 	readonly revoked: string;
@@ -108,6 +110,7 @@ export function layoutOf(root: string): Layout {
 		initramfs: join(state, "initramfs"),
 		bootEnabled: join(root, "etc/kfn/boot-enabled.json"),
 		bootRecords: join(root, "run/kfn/boot"),
+		offload: join(state, "offload.json"),
 		recall: join(state, "recall"),
 		revoked: join(state, "recall/revoked.json"),
 		recallList: join(state, "recall/list.json"),

@@ -6,7 +6,13 @@ import { count, listOf, oneOf, open, text } from "./shape.ts";
 import { readIfThere } from "./state-file.ts";
 
 const entryShape = open(
-	{ at: time, event: oneOf("changed", "failed", "recovered", "auto"), command: text, from: count, to: count },
+	{
+		at: time,
+		event: oneOf("changed", "failed", "recovered", "auto", "offload"),
+		command: text,
+		from: count,
+		to: count,
+	},
 	{
 		reason: text,
 		code: text,

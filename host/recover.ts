@@ -17,6 +17,8 @@ import { leftWarnings } from "./left.ts";
 import type { ApplyAnswer } from "./loader-answers.ts";
 import type { HostLock } from "./lock.ts";
 import { tryLog } from "./log.ts";
+import { applyNarrowed } from "./offload/narrow.ts";
+import { retreat, settle, takeOutMismatched } from "./offload/settle.ts";
 import { goneOf } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { storedDigests } from "./store.ts";
@@ -50,7 +52,7 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 	if (journal === undefined) {
 		settleGood(lock);
 		sweep(lock);
-		return { recovered: false, warnings: [] };
+		return { recovered: false, warnings: await retreat(lock, attachAgain) };
 	}
 	const current = currentGeneration(host);
 	onStep?.({ step: "recover", detail: `re-establishing generation ${current}` });
@@ -60,14 +62,20 @@ export async function recover(lock: HostLock, onStep?: OnStep): Promise<Recovery
 		return { recovered: false, warnings: [wanted] };
 	}
 	const { plan } = await runnable(host, wanted, new Set());
-	const applied = await host.loader.apply(plan, lock.fd, plan.functions);
+	await takeOutMismatched(lock, plan, "an interrupted change was taken back");
+	const applied = await applyNarrowed(lock, plan, plan.functions);
 	sweep(lock);
 	// A kill between the commit and its mark: the change stands, and what its check found is on disk.
 	settleGood(lock);
 	dropJournal(lock);
 	const entry = { event: "recovered", from: journal.from, to: current, reason: journal.command } as const;
-	return { recovered: true, warnings: [...leftWarnings(applied), ...tryLog(lock, entry)] };
+	const told = [...leftWarnings(applied), ...tryLog(lock, entry)];
+	const { warnings } = await settle(lock, attachAgain);
+	return { recovered: true, warnings: [...told, ...warnings] };
 }
+
+/** What a device was taken out of runs in the kernel again. */
+const attachAgain = (lock: HostLock) => reapply(lock, new Set());
 
 /** The plan, or why there is none to go back to. */
 function readOrExplain(host: Host, generation: number): Plan | string {
@@ -88,7 +96,7 @@ export async function reapply(lock: HostLock, required: ReadonlySet<string>): Pr
 	const { plan } = await runnable(lock.host, readPlan(lock.host, current), required);
 	writeJournal(lock, { from: current, to: current });
 	const others = plan.functions.filter((entry) => !required.has(keyOf(entry)));
-	const answer = await lock.host.loader.apply(plan, lock.fd, others);
+	const answer = await applyNarrowed(lock, plan, others);
 	dropJournal(lock);
 	return answer;
 }

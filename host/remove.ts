@@ -4,6 +4,8 @@ import { HostError } from "./errors.ts";
 import { currentGeneration, readCurrentPlan } from "./generations.ts";
 import type { OnStep } from "./host.ts";
 import type { HostLock } from "./lock.ts";
+import { finishLeaving } from "./offload/settle.ts";
+import { readEntries } from "./offload/state.ts";
 import { keyOf, mergeFunctions, type Plan, type PlanFunction } from "./plan.ts";
 import { generationsWith, purge, purgeEverything } from "./purge.ts";
 import { type Recovery, recover } from "./recover.ts";
@@ -32,8 +34,25 @@ export async function remove(lock: HostLock, request: RemoveRequest): Promise<Ch
 	const report = await detach(lock, request, current, recovery);
 	if (request.purge !== true) return report;
 	request.onStep?.({ step: "purge", detail: request.name });
+	const warnings = await forgetDevices(lock);
 	purge(lock, request.name);
-	return { ...report, generation: currentGeneration(lock.host), purged: true };
+	return {
+		...report,
+		generation: currentGeneration(lock.host),
+		purged: true,
+		warnings: [...report.warnings, ...warnings],
+	};
+}
+
+/** Devices that were given what nothing here has any more get their features back as they were. */
+async function forgetDevices(lock: HostLock): Promise<string[]> {
+	const { functions } = readCurrentPlan(lock.host);
+	const gone = readEntries(lock.host).filter(
+		(entry) => !functions.some(({ function: name }) => name === entry.function),
+	);
+	const warnings: string[] = [];
+	for (const entry of gone) warnings.push(...(await finishLeaving(lock, entry)));
+	return warnings;
 }
 
 async function detach(

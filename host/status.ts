@@ -13,6 +13,9 @@ import { goodGeneration, type Health, readHealth } from "./health.ts";
 import type { Host } from "./host.ts";
 import { readJournal } from "./journal.ts";
 import type { ForeignProgram, InspectAnswer, Pin } from "./loader-answers.ts";
+import { deviceWord } from "./offload/device.ts";
+import { placeAt } from "./offload/judge.ts";
+import { isIn, isSame, type OffloadEntry, readEntries } from "./offload/state.ts";
 import { setParameters } from "./parameters.ts";
 import { isWide, type PlacedFunction, placesOf, plannedKey } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
@@ -59,8 +62,16 @@ export interface StatusFunction extends VerifiedBy {
 	/** Null where the kernel could not be looked at. */
 	readonly running: boolean | null;
 	readonly programs: readonly StatusProgram[];
-	/** Reserved for device offload (design §7). */
-	readonly offload: null;
+	/** The devices that were given the function (docs/formats/offload.md); null where none was. */
+	readonly offload: readonly StatusOffload[] | null;
+}
+
+/** A device that was given a function: `in`, it runs it, `out`, the kernel does, or `pending`, a step was begun. */
+export interface StatusOffload {
+	readonly device: string;
+	readonly state: "in" | "out" | "pending";
+	/** Why it is out. */
+	readonly why: string | null;
 }
 
 /** A generation's own mark (docs/formats/host-state.md, health.json), without the counters. */
@@ -93,12 +104,14 @@ export interface StatusReport {
 export async function status(host: Host): Promise<StatusReport> {
 	const plan = readCurrentPlan(host);
 	const { kernel, unseen, places } = await look(host, plan);
+	const entries = knownEntries(host);
 	const views: Views = {
 		places,
 		applied: unlessDamaged(() => readApplied(host, plan.generation)),
 		...(await faultsOf(host, plan)),
 		kernel,
 		unfinished: unfinishedOf(host),
+		given: new Set(places.filter((place) => isGiven(host, entries, place)).map(keyOf)),
 		patterns: plan.functions.map(({ scope }) => scope).filter(isWide),
 	};
 	const drift = driftOf(views);
@@ -107,7 +120,7 @@ export async function status(host: Host): Promise<StatusReport> {
 		health: healthOf(views, drift),
 		good: goodGeneration(host),
 		mark: markOf(host, plan),
-		functions: plan.functions.flatMap((entry) => statusFunctions(host, views, entry)),
+		functions: plan.functions.flatMap((entry) => statusFunctions(host, views, entry, entries)),
 		drift,
 		foreign: views.kernel?.foreign ?? [],
 		unseen,
@@ -170,14 +183,26 @@ function healthOf(views: Views, drift: readonly Drift[]): StatusReport["health"]
 }
 
 /** One for each place. Of a scope that describes many and matches nothing, one that says so: it is as it should be. */
-function statusFunctions(host: Host, views: Views, entry: PlanFunction): StatusFunction[] {
+function statusFunctions(
+	host: Host,
+	views: Views,
+	entry: PlanFunction,
+	entries: readonly OffloadEntry[],
+): StatusFunction[] {
 	const places = views.places.filter((place) => plannedKey(place) === keyOf(entry));
-	if (places.length > 0) return places.map((place) => statusFunction(host, views, place));
+	if (places.length > 0) return places.map((place) => statusFunction(host, views, place, entries));
 	const nowhere = { ...entry, planned: entry.scope, inode: undefined, ifindex: null };
-	return [{ ...statusFunction(host, views, nowhere), running: views.kernel === undefined ? null : true }];
+	return [
+		{ ...statusFunction(host, views, nowhere, entries), running: views.kernel === undefined ? null : true },
+	];
 }
 
-function statusFunction(host: Host, views: Views, entry: PlacedFunction): StatusFunction {
+function statusFunction(
+	host: Host,
+	views: Views,
+	entry: PlacedFunction,
+	entries: readonly OffloadEntry[],
+): StatusFunction {
 	const applied = views.applied?.functions.find((candidate) => keyOf(candidate) === keyOf(entry));
 	const pin = views.kernel?.pins.find((candidate) => keyOf(candidate) === keyOf(entry));
 	return {
@@ -196,8 +221,42 @@ function statusFunction(host: Host, views: Views, entry: PlacedFunction): Status
 		kernelSigned: hasKernelSignatures(host, entry.bundle.sha256),
 		running: isRunning(views, entry),
 		programs: programsOf(applied, pin),
-		offload: null,
+		offload: offloadOf(host, entry, entries),
 	};
+}
+
+/** Status is for a damaged host, too: one that does not say which devices it gave something. */
+function knownEntries(host: Host): readonly OffloadEntry[] {
+	try {
+		return readEntries(host);
+	} catch (error) {
+		if (codeOf(error) !== "OFFLOAD_STATE_MALFORMED") throw error;
+		return [];
+	}
+}
+
+const isGiven = (host: Host, entries: readonly OffloadEntry[], place: PlacedFunction) =>
+	entries.some(
+		(one) =>
+			one.device === place.scope &&
+			one.function === place.function &&
+			isIn(host, one) &&
+			isSame(one.letIn, place),
+	);
+
+function offloadOf(
+	host: Host,
+	place: PlacedFunction,
+	entries: readonly OffloadEntry[],
+): StatusOffload[] | null {
+	const given = entries.filter((one) => placeAt(host, [place], one.device, one.function) !== undefined);
+	if (given.length === 0) return null;
+	return given.map((one) => {
+		const isPending = one.state === "entering" || one.state === "leaving";
+		const state = isPending ? "pending" : isIn(host, one) ? "in" : "out";
+		const why = one.state === "in" && state === "out" ? "the machine was started again" : one.why;
+		return { device: deviceWord(one.device), state, why };
+	});
 }
 
 /** Programs as they are in the kernel, in the order that the loader gave when it loaded them. */

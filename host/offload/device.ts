@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { plain } from "../errors.ts";
+import type { Faults } from "../faults.ts";
 import { parseScope, type Scope, scopeParts } from "../scope.ts";
 import { count, exact, flag, listOf, oneOf, open, orNull, type Shape, ShapeError, text } from "../shape.ts";
 import { type DevlinkInfo, devlinkInfo } from "./devlink.ts";
@@ -92,6 +93,16 @@ export function spawnDevices(path: string): Devices {
 			if (words.length > 0) await ask(path, ["--netns", netns, "set", device, ...words], okAnswer);
 		},
 		watch: (namespaces) => startWatch(path, namespaces),
+	};
+}
+
+/** The same devices with every request a point that `faults` may end or fail. */
+export function withDeviceFaults(devices: Devices, faults: Faults): Devices {
+	return {
+		show: (netns, device) => faults.aroundAsync("device show", () => devices.show(netns, device)),
+		set: (netns, device, features) =>
+			faults.aroundAsync("device set", () => devices.set(netns, device, features)),
+		watch: (namespaces) => faults.aroundAsync("device watch", () => devices.watch(namespaces)),
 	};
 }
 

@@ -1,9 +1,10 @@
 // Every condition by itself, and their sum: a device may take a function over only where none fails.
 import { expect, test } from "vitest";
 import type { Claim, NoClaim, SourceAnswer } from "./source.ts";
-import { NOTHING_KNOWN } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 import { type ConditionName, isSecurity, type VerdictInput, verdictOf } from "./verdict.ts";
 
+const NOTHING_KNOWN: Standing = { revoked: () => undefined, advisories: () => [] };
 const TAG = `kfn1:${"11".repeat(32)}`;
 const OLD = `kfn1:${"22".repeat(32)}`;
 const CONFIG = "cc".repeat(32);

@@ -120,7 +120,7 @@ export function verdictOf(input: VerdictInput): Verdict {
 function runningFails({ function: name, running, standing }: VerdictInput): Condition[] {
 	if (running === null)
 		return [{ condition: "not-running", message: `no generation of this host has ${name} at the device` }];
-	const revoked = standing.revoked(running.tag);
+	const revoked = standing.revoked(running.tag, running.bundle);
 	return [
 		...(running.live
 			? []

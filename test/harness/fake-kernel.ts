@@ -21,6 +21,22 @@ export interface FakePin {
 	readonly version: string;
 }
 
+/** One device as the fake kernel keeps it. */
+export interface FakeDevice {
+	ifindex: number;
+	driver: string;
+	firmware: string | null;
+	/** Devlink's running versions; null: it has no devlink. */
+	versions: Record<string, string> | null;
+	/** What the engine runs, by function: what it says of itself, in catalogues or devlink, may be a lie. */
+	engine: Record<string, string>;
+	features: Record<string, { requested: boolean; fixed: boolean }>;
+	/** Features that do not become what is wished for. */
+	stuck: string[];
+	/** Packets go through it. */
+	up: boolean;
+}
+
 /** The whole fake kernel, as it stands in ROOT/fake-kernel.json. */
 export interface FakeKernelState {
 	bpffs: boolean;
@@ -35,6 +51,8 @@ export interface FakeKernelState {
 	uncounted?: string;
 	/** Programs of somebody else by the inode of their namespace. */
 	foreign: Record<string, FakeProgram>;
+	/** By the scope that names it. */
+	devices?: Record<string, FakeDevice>;
 }
 
 /** The kernel of one root; tests look at it and change it like any other program of the machine would. */

@@ -23,6 +23,7 @@ import type {
 import { plannedKey } from "#host/places.ts";
 import { keyOf, type Plan, type PlanFunction, parsePlan } from "#host/plan.ts";
 import { type RevokedRecord, readRevoked, revocable, revokedBy } from "#host/recall/revoked.ts";
+import { parseScope, scopeParts } from "#host/scope.ts";
 import { parsePublishers, publisherFor } from "#signing/publishers.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import { FakeKernel, type FakeKernelState, type FakePin } from "./fake-kernel.ts";
@@ -355,6 +356,10 @@ function pinAnswer(pin: FakePin): Pin {
 }
 
 function inodeOf(state: FakeKernelState, scope: string): number | undefined {
+	if (scope.startsWith("dev:")) {
+		const { netns } = scopeParts(parseScope(scope));
+		return state.devices?.[scope] === undefined ? undefined : state.namespaces[netns];
+	}
 	return state.namespaces[scope === "netns:root" ? "/proc/1/ns/net" : scope.slice("netns:".length)];
 }
 

@@ -1,4 +1,4 @@
-// What scopes mean on the fake machine, which has namespaces and no devices. As native/expand.c, but for two names of one namespace
+// What scopes mean on the fake machine, whose devices are found by name only. As native/expand.c, but for two names of one namespace
 // in a pattern: the first counts, whatever is pinned.
 import type { Plan, PlanFunction } from "#host/plan.ts";
 import { parseScope, type Scope, scopeParts } from "#host/scope.ts";
@@ -10,7 +10,14 @@ export type FakeFunction = PlanFunction & { readonly planned?: string };
 /** Of a name at most one; of a pattern all that match. */
 export function instancesOf(kernel: FakeKernel, scope: string) {
 	const { kind, netns } = scopeParts(parseScope(scope));
-	const { namespaces } = kernel.read();
+	const { namespaces, devices = {} } = kernel.read();
+	const netnsInode = namespaces[netns];
+	if (kind === "dev") {
+		const device = devices[scope];
+		return device === undefined || netnsInode === undefined
+			? []
+			: [{ scope, netnsInode, ifindex: device.ifindex }];
+	}
 	const folder = netns.slice(0, netns.lastIndexOf("/"));
 	const files =
 		kind === "pattern"
