@@ -8,7 +8,20 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serializePkcs7 } from "#signing/kernel/pkcs7.ts";
 import { serializeKernelSignatures } from "#signing/kernel/signature-file.ts";
-import { ASAN, type Json, json, make, planOf, Rig, sha256, signatureFile, signatureOf } from "./fixture.ts";
+import {
+	ASAN,
+	type BundleSpec,
+	type Json,
+	json,
+	make,
+	planOf,
+	Rig,
+	sha256,
+	signatureFile,
+	signatureOf,
+	type TestBundle,
+} from "./fixture.ts";
+import { whole } from "./program-with-maps.ts";
 
 const SCOPE = "netns:/run/netns/kfn-load-none";
 const SECONDS = Number(process.env["KFN_FUZZ_SECONDS"] ?? 25);
@@ -121,50 +134,61 @@ const KINDS = [
 const PKCS7 = Buffer.from(serializePkcs7({ keyid: Buffer.alloc(20, 1), sig: Buffer.alloc(384, 2) }));
 const DIGEST = "0".repeat(64);
 
-/** One worker's root with one bundle, whose files it rewrites for each case. */
+/** In turn: each kind of case goes to a bundle with maps and subprograms as often as to one without. */
+const hasMaps = (number: number): boolean => Math.floor(number / KINDS.length) % 2 === 1;
+
+/** A bundle with its files as they were made. */
+interface Sound {
+	readonly bundle: TestBundle;
+	readonly object: Buffer;
+	readonly vectors: Buffer;
+}
+
+function soundBundle(rig: Rig, spec: BundleSpec): Sound {
+	const bundle = rig.bundle(spec);
+	const read = (path: string) => readFileSync(join(bundle.dir, path));
+	return { bundle, object: read("obj/x.bpf.o"), vectors: read("vectors/basic.jsonl") };
+}
+
+/** One worker's root with two bundles, of which each case rewrites the files of one. */
 class Victim {
 	readonly rig = new Rig();
-	private readonly bundle = this.rig.bundle();
-	private readonly object = this.read("obj/x.bpf.o");
-	private readonly vectors = this.read("vectors/basic.jsonl");
+	private readonly sound = [soundBundle(this.rig, {}), soundBundle(this.rig, whole)] as const;
 	private readonly publishers = readFileSync(this.rig.trustFile);
-
-	private read(path: string): Buffer {
-		return readFileSync(join(this.bundle.dir, path));
-	}
 
 	/** Lays a case out and gives the plan to check. */
 	prepare(number: number): Buffer {
 		const pick = random(number);
 		const kind = KINDS[number % KINDS.length]!;
+		const { bundle, ...sound } = this.sound[hasMaps(number) ? 1 : 0];
 		const change = (name: string, bytes: Buffer) => (name === kind ? mutate(bytes, pick) : bytes);
-		const object = kind === "object" ? mutateObject(this.object, pick) : this.object;
-		const vectors = change("vectors", this.vectors);
-		const manifest = change("manifest", this.manifestWith(object, vectors));
+		const object = kind === "object" ? mutateObject(sound.object, pick) : sound.object;
+		const vectors = change("vectors", sound.vectors);
+		const manifest = change("manifest", manifestWith(bundle, object, vectors));
 		const signatures = change("signatures", signatureFile([signatureOf(this.rig.key, manifest)]));
 		const pkcs7 = change("pkcs7", PKCS7);
 		const forKernel = Buffer.from(serializeKernelSignatures([{ insnsDigest: DIGEST, pkcs7 }]));
-		writeFileSync(join(this.bundle.dir, "kfn.kernel-sig.json"), change("kernel signatures", forKernel));
+		writeFileSync(join(bundle.dir, "kfn.kernel-sig.json"), change("kernel signatures", forKernel));
 		writeFileSync(this.rig.trustFile, change("publishers", this.publishers));
 		const files = { "kfn.json": manifest, "kfn.sig.json": signatures, "obj/x.bpf.o": object };
 		for (const [path, bytes] of Object.entries({ ...files, "vectors/basic.jsonl": vectors }))
-			writeFileSync(join(this.bundle.dir, path), bytes);
-		const planned = this.bundle.planned(SCOPE);
+			writeFileSync(join(bundle.dir, path), bytes);
+		const planned = bundle.planned(SCOPE);
 		planned["bundle"] = { ...(planned["bundle"] as Json), manifestSha256: sha256(manifest) };
 		return change("plan", json(planOf([planned])));
 	}
+}
 
-	/** The manifest that a publisher who ships these bytes would sign. */
-	private manifestWith(object: Buffer, vectors: Buffer): Buffer {
-		const manifest = JSON.parse(this.bundle.manifest.toString());
-		for (const file of manifest.files) {
-			const bytes = file.path === "obj/x.bpf.o" ? object : file.path === "src/x.bpf.c" ? undefined : vectors;
-			if (bytes !== undefined) Object.assign(file, { size: bytes.length, sha256: sha256(bytes) });
-		}
-		// Without a digest, changed instructions reach the kernel's verifier and the vectors.
-		manifest.variants[0].programs[0].insnsDigest = null;
-		return json(manifest);
+/** The manifest that a publisher who ships these bytes would sign. */
+function manifestWith(bundle: TestBundle, object: Buffer, vectors: Buffer): Buffer {
+	const manifest = JSON.parse(bundle.manifest.toString());
+	for (const file of manifest.files) {
+		const bytes = file.path === "obj/x.bpf.o" ? object : file.path === "src/x.bpf.c" ? undefined : vectors;
+		if (bytes !== undefined) Object.assign(file, { size: bytes.length, sha256: sha256(bytes) });
 	}
+	// Without a digest, changed instructions reach the kernel's verifier and the vectors.
+	manifest.variants[0].programs[0].insnsDigest = null;
+	return json(manifest);
 }
 
 interface Outcome {
@@ -220,6 +244,8 @@ test(`for ${SECONDS} s, every broken input gets a documented answer and no sanit
 }, async () => {
 	const until = performance.now() + SECONDS * 1000;
 	const codes = new Map<string, number>();
+	/** Of the bundle with maps. */
+	const withMaps = new Map<string, number>();
 	let next = FIRST;
 	await Promise.all(
 		victims.map(async (victim) => {
@@ -228,7 +254,8 @@ test(`for ${SECONDS} s, every broken input gets a documented answer and no sanit
 				expect(wrong(outcome), `case ${outcome.number} (KFN_FUZZ_FIRST=${outcome.number})`).toBeUndefined();
 				const body = JSON.parse(outcome.stdout);
 				const code: string = body.error?.code ?? "ok";
-				codes.set(code, (codes.get(code) ?? 0) + 1);
+				for (const counts of hasMaps(outcome.number) ? [codes, withMaps] : [codes])
+					counts.set(code, (counts.get(code) ?? 0) + 1);
 			}
 		}),
 	);
@@ -242,6 +269,10 @@ test(`for ${SECONDS} s, every broken input gets a documented answer and no sanit
 		"ok",
 	])
 		expect(codes.get(code) ?? 0, code).toBeGreaterThan(3);
+	for (const code of ["LOAD_MANIFEST_INVALID", "LOAD_OBJECT_INVALID", "LOAD_VECTORS_INVALID", "ok"])
+		expect(withMaps.get(code) ?? 0, `${code}, with maps`).toBeGreaterThan(3);
 	if (process.env["KFN_FUZZ_TELL"])
-		process.stdout.write(`${next - FIRST} cases ${JSON.stringify([...codes])}\n`);
+		process.stdout.write(
+			`${next - FIRST} cases ${JSON.stringify([...codes])}, with maps ${JSON.stringify([...withMaps])}\n`,
+		);
 });
