@@ -15,6 +15,12 @@ import { BootDisable } from "./boot/disable.ts";
 import { BootEnable } from "./boot/enable.ts";
 import { BootStatus } from "./boot/status.ts";
 import { Build } from "./build.ts";
+import { CatalogueFetch } from "./catalogue/fetch.ts";
+import { CatalogueMake } from "./catalogue/make.ts";
+import { CataloguePublish } from "./catalogue/publish.ts";
+import { CatalogueShow } from "./catalogue/show.ts";
+import { CatalogueSign } from "./catalogue/sign.ts";
+import { CatalogueVerify } from "./catalogue/verify.ts";
 import { ChannelPublish } from "./channel/publish.ts";
 import { ChannelShow } from "./channel/show.ts";
 import { ChannelSign } from "./channel/sign.ts";
@@ -104,6 +110,12 @@ export const COMMANDS = {
 	"channel:publish": ChannelPublish,
 	"channel:show": ChannelShow,
 	"channel:sign": ChannelSign,
+	"catalogue:fetch": CatalogueFetch,
+	"catalogue:make": CatalogueMake,
+	"catalogue:publish": CataloguePublish,
+	"catalogue:show": CatalogueShow,
+	"catalogue:sign": CatalogueSign,
+	"catalogue:verify": CatalogueVerify,
 	diff: Diff,
 	dissect: Dissect,
 	doctor: Doctor,

@@ -59,6 +59,9 @@ function expectShape(id: string, document: unknown): void {
 	expect(shape.errors ?? [], `${id}: ${JSON.stringify(document)}`).toEqual([]);
 }
 
+const HARDWARE = ["--hardware", "pci:e9a1", "--device", "1001", "--driver", "exnic", "--firmware", "1.0"];
+const CATALOGUE = ["--id", "ex100", "--issuer", "example", ...HARDWARE];
+
 /** The commands in an order in which each has what it needs; `ID: ARGS`. */
 function commandLines(world: HostWorld): string[][] {
 	const data = join(world.folder, "registry");
@@ -163,6 +166,13 @@ function commandLines(world: HostWorld): string[][] {
 		["channel:publish", "stable.json"],
 		["promote", "flow-dissector@1.0.1", "--channel", "candidate", "--key", "publisher.key"],
 		["channel:show", "flow-dissector"],
+		["catalogue:make", ...CATALOGUE, "--bundle", "flow-dissector-1.0.0.kfn", "-o", "catalogue.json"],
+		["catalogue:sign", "catalogue.json", "--key", "publisher.key"],
+		["catalogue:show", "catalogue.json"],
+		["catalogue:verify", "catalogue.json"],
+		["catalogue:publish", "catalogue.json"],
+		["catalogue:fetch"],
+		["catalogue:fetch", "pci:e9a1"],
 		["log:verify"],
 		["log:witness", "--name", "witness.example/w", "--key", "publisher.key", "--state", "witness"],
 		["log:show", "--name", "flow-dissector"],

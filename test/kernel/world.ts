@@ -1,5 +1,5 @@
 // A host to run the real command line on: a root with a bpffs, two namespaces with a wire, a registry that has both
-// versions of the flow dissector, and their publisher's key. Everything goes when it is disposed of.
+// versions of the flow dissector, and their publisher's key, which may speak for hardware, too. Everything goes when it is disposed of.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -43,7 +43,9 @@ export async function openHostWorld(
 	const kfn = (...args: string[]) => run(CLI, args, { cwd: folder, env, allowFailure: true });
 	await kfn("key", "generate", "--out", "publisher.key");
 	const publisher = parsePublicKeyFile(readFileSync(join(folder, "publisher.key.pub"), "utf8"));
-	const trust = await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher] });
+	const hardware = { issuer: "example", bus: "pci", vendor: "e9a1", devices: "all" } as const;
+	const vendors = { vendors: [{ ...hardware, threshold: 1, keys: [publisher] }] };
+	const trust = await initialiseTestTrust(join(folder, "registry"), { publishers: [publisher], vendors });
 	writeFileSync(join(folder, "1.root.json"), trust.rootBytes);
 	if (options.pinned !== false) await kfn("trust", "root", "pin", "1.root.json");
 	const registry = await openRegistry({ dataDir: join(folder, "registry") });

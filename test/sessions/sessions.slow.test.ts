@@ -67,6 +67,31 @@ test("an advisory's session: made, signed, published, seen by a host, withdrawn"
 	});
 });
 
+test("a catalogue's session: made from a bundle, signed, published, fetched by a host, followed", async () => {
+	const data = temporary();
+	const root = temporary();
+	const { rootBytes, targets } = await initialiseTestTrust(data, { bins: 2 });
+	const registry = await openRegistry({ dataDir: data });
+	onTestFinished(() => registry.close());
+	const { url } = await registry.listen({ host: "127.0.0.1", port: 0 });
+	const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+	const { token } = await registry.tokens.create({ label: "t", names: "*", verbs: ["publish"], expiresAt });
+	await runSession({
+		file: file("catalogue"),
+		cli: CLI,
+		masks: MASKS,
+		env: {
+			KFN_ROOT: root,
+			KFN_REGISTRY: url,
+			KFN_TOKEN: token,
+			DATA: data,
+			TARGETS: formatSeed(targets[0]!),
+		},
+		literals: { ROOT: root, DATA: data },
+		files: { ...(await sampleArchives()), "1.root.json": rootBytes },
+	});
+});
+
 test("wrong command lines, and a host where nothing is installed", async () => {
 	const root = temporary();
 	await runSession({
