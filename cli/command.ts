@@ -4,6 +4,7 @@
 import { Command, Flags } from "@oclif/core";
 import type { Context } from "./context.ts";
 import { describeError } from "./errors.ts";
+import { type LeftOpen, openLine } from "./output/hold.ts";
 import { type Progress, startProgress } from "./progress.ts";
 
 /** What an op returns: the document of --json, and the same for a human. */
@@ -80,7 +81,9 @@ export function reportError(error: unknown, json: boolean): void {
 		process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 		return;
 	}
-	const { code, message, hint } = document.error;
+	const { code, message, hint, details } = document.error;
 	process.stderr.write(`kfn: ${message} [${code}]\n`);
 	if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
+	// An upgrade that failed: exposure is never silent.
+	for (const open of (details["leavesOpen"] ?? []) as LeftOpen[]) process.stderr.write(`${openLine(open)}\n`);
 }

@@ -4,10 +4,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { openBundle } from "#bundle/bundle.ts";
+import { ofBundle } from "#host/advisories/testing/documents.ts";
 import { hold } from "#host/holds.ts";
 import { install } from "#host/install.ts";
 import type { IndexVersion } from "#registry/api/wire.ts";
+import { newAdvisory } from "#signing/advisory.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import { type DsseEnvelope, signDsseEnvelope } from "#signing/envelope.ts";
 import { BLUE, openFakeHost } from "#test/harness/fake-host.ts";
 import { type SignedSample, signedSample } from "#test/harness/host-world.ts";
 import { newerVersions } from "./client/newer-versions.ts";
@@ -36,7 +39,13 @@ async function sourceOf(published: readonly SignedSample[]): Promise<Source> {
 	const versions = await Promise.all(published.map(indexed));
 	const blob = async (digest: string) => published.find(({ sha256 }) => sha256 === digest)!.archive;
 	const index = async (name: string) => ({ schema: "kfn.index/1" as const, name, versions });
-	return { description: "test", index, blob, statements: async () => [] };
+	return { description: "test", index, blob, statements: async () => [await advisory()] };
+}
+
+/** Of the versions below 1.1.0, which the registry lists; and one under an alias, of which 1.1.0's manifest says that it is fixed. */
+function advisory(): Promise<DsseEnvelope> {
+	const document = ofBundle("x_KFN-2026-0002", ["0", { fixed: "1.1.0" }], { names: ["sample"] });
+	return signDsseEnvelope(newAdvisory(document), key);
 }
 
 async function indexed({ version, archive, sha256, tag }: SignedSample): Promise<IndexVersion> {
@@ -67,9 +76,18 @@ test("kfn hold says what the hold keeps out, as docs/formats/holds.md shows", as
 	const changed = await fake.locked((lock) => hold(lock, { name: "sample" }));
 	const holds = await holdStatuses(context, fake.host, async () => source);
 	expect({ changed, holds }).toEqual(JSON.parse(/```json hold\n(.*?)```/s.exec(PAGE)?.[1] ?? ""));
-	expect(holdText(holds[0]!)).toBe(
-		"sample is held at 1.0.0 since 2026-11-23T10:00:00.000Z\n  keeps out 1.1.0, which fixes KFN-2026-0001",
-	);
+	expect(holdText(holds[0]!).split("\n")).toEqual([
+		"sample is held at 1.0.0 since 2026-11-23T10:00:00.000Z",
+		"  leaves open x_KFN-2026-0002: what x_KFN-2026-0002 says",
+		"  keeps out 1.1.0, which fixes KFN-2026-0001, x_KFN-2026-0002",
+	]);
+});
+
+test("what a manifest calls fixed is not, where the advisory itself says otherwise", async () => {
+	const knows = (id: string) => id === "KFN-2026-0001";
+	expect(await newerVersions(source, "sample", "1.0.0", { knows, closes: () => [] })).toEqual([
+		{ version: "1.1.0", fixes: [] },
+	]);
 });
 
 test("where no registry answers, the hold says that it cannot tell", async () => {
@@ -81,6 +99,7 @@ test("where no registry answers, the hold says that it cannot tell", async () =>
 	const [status] = await holdStatuses(context, fake.host, refuse);
 	expect(status).toMatchObject({
 		active: [],
+		open: [],
 		keepsOut: null,
 		unknown: { code: "CLI_REGISTRY_UNREACHABLE", message: "nobody is there" },
 	});

@@ -39,6 +39,20 @@ export async function learnAdvisories(
 	return [...lists.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** As {@link learnAdvisories}, or what the host knew before where no registry can be asked: to say what is open is never worth a failure. */
+export async function knownAdvisories(
+	host: Host,
+	open: () => Promise<Source>,
+	names: readonly string[],
+): Promise<Known> {
+	try {
+		return await learnAdvisories(host, await open(), names);
+	} catch (error) {
+		if (codeOf(error) === "HOST_STATE_MALFORMED") throw error;
+		return readKnown(host);
+	}
+}
+
 /** Learns again under the lock: another command may have remembered more meanwhile. */
 async function keep(
 	host: Host,

@@ -2,18 +2,22 @@
 // told: a registry that does not answer must not keep anybody from holding.
 
 import { sort } from "semver";
+import { kernelVersion } from "#host/advisories/kernel-version.ts";
+import type { Known } from "#host/advisories/known.ts";
+import { closedBy, openIn } from "#host/advisories/open.ts";
 import { type Hold, hold as holdBundle, readHolds, unhold as unholdBundle } from "#host/holds.ts";
 import type { Host } from "#host/host.ts";
 import { list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
-import { newerVersions } from "../client/newer-versions.ts";
+import { knownAdvisories } from "../client/advisories.ts";
+import { type FixJudge, newerVersions } from "../client/newer-versions.ts";
 import type { Source } from "../client/source.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { describeError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
-import { type HoldStatus, holdText } from "../output/hold.ts";
+import { type HoldStatus, holdText, leftOpen } from "../output/hold.ts";
 
 type OpenSource = () => Promise<Source>;
 
@@ -64,16 +68,29 @@ async function statusOf(
 	const installed = list(host).installed.filter((entry) => entry.bundle === name);
 	const active = sort([...new Set(installed.map((entry) => entry.version))]);
 	const at = version ?? active[0];
-	const known = { name, version, reason, since, active };
+	const known = await knownAdvisories(host, source, [name]);
+	const kernel = kernelVersion(host);
+	const open = openIn(known, kernel, installed).map(leftOpen);
+	const told = { name, version, reason, since, active, open };
 	// A name that is held and not active keeps nothing out yet.
-	if (at === undefined) return { ...known, keepsOut: [], unknown: null };
+	if (at === undefined) return { ...told, keepsOut: [], unknown: null };
 	try {
-		return { ...known, keepsOut: await newerVersions(await source(), name, at), unknown: null };
+		const judge: FixJudge = {
+			knows: (id) => isKnown(known, id),
+			closes: (release) => closedBy(known, kernel, installed, release),
+		};
+		return { ...told, keepsOut: await newerVersions(await source(), name, at, judge), unknown: null };
 	} catch (error) {
 		if (context.signal.aborted) throw error;
 		const { code, message } = describeError(error).document.error;
-		return { ...known, keepsOut: null, unknown: { code, message } };
+		return { ...told, keepsOut: null, unknown: { code, message } };
 	}
+}
+
+function isKnown(known: Known, id: string): boolean {
+	return known.some(({ advisories }) =>
+		advisories.some(({ advisory }) => advisory.id === id || advisory.aliases.includes(id)),
+	);
 }
 
 function nameAndVersion(request: string): [name: string, version: string | undefined] {

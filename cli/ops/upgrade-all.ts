@@ -2,20 +2,23 @@
 // let one bundle's failure keep the others from their fixes.
 
 import { gt } from "semver";
+import { kernelVersion } from "#host/advisories/kernel-version.ts";
+import { type ActiveFunction, openIn } from "#host/advisories/open.ts";
 import { HostError } from "#host/errors.ts";
 import { type Hold, holdAgainst } from "#host/holds.ts";
-import { type ListedFunction, list } from "#host/list.ts";
+import { list } from "#host/list.ts";
 import { withLock } from "#host/lock.ts";
 import type { ChangeReport } from "#host/report.ts";
 import { type UpgradeRequest, upgrade as upgradeBundle } from "#host/upgrade.ts";
 import type { IndexDocument, IndexVersion } from "#registry/api/wire.ts";
+import { knownAdvisories } from "../client/advisories.ts";
 import { offeredVersion } from "../client/channel.ts";
 import { fetchVersion } from "../client/fetch-bundle.ts";
 import type { Source } from "../client/source.ts";
 import type { Context } from "../context.ts";
 import { describeError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
-import type { HoldStatus } from "../output/hold.ts";
+import { type HoldStatus, type LeftOpen, leftOpen } from "../output/hold.ts";
 import type { UpgradeFailure, Upgrades, UpgradeWait } from "../output/upgrades.ts";
 import { holdStatuses } from "./hold.ts";
 
@@ -29,7 +32,7 @@ export interface UpgradeAllInput {
 }
 
 /** What is active somewhere. */
-type Active = Pick<ListedFunction, "bundle" | "version" | "scope">;
+type Active = ActiveFunction;
 
 type Outcome = ChangeReport | "held" | UpgradeWait | undefined;
 
@@ -56,7 +59,8 @@ export async function upgradeAll(
 		} catch (error) {
 			// Ctrl-C ends the command, not only the download that it hit.
 			if (context.signal.aborted) throw error;
-			failures.push(failureOf(active, error));
+			const known = await knownAdvisories(host, async () => source, [active.bundle]);
+			failures.push(failureOf(active, error, openIn(known, kernelVersion(host), [active])));
 		}
 	}
 	const holds: HoldStatus[] = [];
@@ -131,7 +135,11 @@ function withdrawn(name: string, version: string, newest: string): HostError {
 	);
 }
 
-export function failureOf({ bundle, version, scope }: Active, thrown: unknown): UpgradeFailure {
+export function failureOf(
+	{ bundle, version, scope }: Pick<Active, "bundle" | "version" | "scope">,
+	thrown: unknown,
+	open: readonly LeftOpen[] = [],
+): UpgradeFailure {
 	const { document, exit } = describeError(thrown);
-	return { bundle, version, scope, error: document.error, exit };
+	return { bundle, version, scope, error: document.error, open: open.map(leftOpen), exit };
 }

@@ -2,6 +2,11 @@
 // down without a permit.
 
 import { gt } from "semver";
+import { openBundle } from "#bundle/bundle.ts";
+import { kernelVersion } from "#host/advisories/kernel-version.ts";
+import { readKnown } from "#host/advisories/known.ts";
+import { openIn } from "#host/advisories/open.ts";
+import { withDetails } from "#host/errors.ts";
 import { list } from "#host/list.ts";
 import type { ChangeReport } from "#host/report.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
@@ -15,6 +20,7 @@ import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
+import { type LeftOpen, leftOpen } from "../output/hold.ts";
 import { upgradesOutput } from "../output/upgrades.ts";
 import { readPermit } from "./permit.ts";
 import { isYanked, stepDown, upgradeAll, upgradeOne } from "./upgrade-all.ts";
@@ -57,7 +63,24 @@ async function upgradeTo(
 	{ scope, permit: named }: { scope: string | undefined; permit: DsseEnvelope | undefined },
 ): Promise<Output> {
 	const request = { bundle, scope, raisesFloor, permits: { ...permits, named } };
-	return changeOutput(await upgradeOne(context, request));
+	try {
+		return changeOutput(await upgradeOne(context, request));
+	} catch (error) {
+		const leavesOpen = await openWithout(context, bundle);
+		throw leavesOpen.length === 0 ? error : withDetails(error, { leavesOpen });
+	}
+}
+
+/** The advisories that are open while the bundle stays as it is, as this host knows them. */
+async function openWithout(context: Context, archive: FetchedBundle["archive"]): Promise<LeftOpen[]> {
+	const host = openContextHost(context);
+	// What is no bundle is the error that is thrown already.
+	const name = await openBundle(archive).then(
+		({ manifest }) => manifest.name,
+		() => undefined,
+	);
+	const active = list(host).installed.filter((entry) => entry.bundle === name);
+	return openIn(readKnown(host), kernelVersion(host), active).map(leftOpen);
 }
 
 /** Undefined where the request is not about leaving a yanked version: then it is an upgrade like any other. */

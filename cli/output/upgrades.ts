@@ -5,7 +5,7 @@ import type { ChangeReport } from "#host/report.ts";
 import type { Output } from "../command.ts";
 import type { ErrorDocument } from "../errors.ts";
 import { changeOutput } from "./change.ts";
-import { type HoldStatus, holdText } from "./hold.ts";
+import { type HoldStatus, holdText, type LeftOpen, openLine } from "./hold.ts";
 
 /** A bundle that could not be taken to the version that it should have; what ran, runs. */
 export interface UpgradeFailure {
@@ -13,6 +13,8 @@ export interface UpgradeFailure {
 	readonly version: string;
 	readonly scope: string;
 	readonly error: ErrorDocument["error"];
+	/** The advisories that are open while it stays as it is, as this host knows them. */
+	readonly open: readonly LeftOpen[];
 	/** The exit code that this failure alone would have. */
 	readonly exit: number;
 }
@@ -48,9 +50,12 @@ export function leftLines({ failures, holds, waits }: Upgrades): string[] {
 	return [...failures.map(failureText), ...holds.map(holdText), ...waits.map(waitText)];
 }
 
-function failureText({ bundle, version, scope, error }: UpgradeFailure): string {
-	const line = `not upgraded: ${bundle} ${version} in ${scope}: ${error.message} [${error.code}]`;
-	return error.hint === undefined ? line : `${line}\n  hint: ${error.hint}`;
+function failureText({ bundle, version, scope, error, open }: UpgradeFailure): string {
+	return [
+		`not upgraded: ${bundle} ${version} in ${scope}: ${error.message} [${error.code}]`,
+		...(error.hint === undefined ? [] : [`hint: ${error.hint}`]),
+		...open.map(openLine),
+	].join("\n  ");
 }
 
 function waitText({ bundle, offered, scope, until }: UpgradeWait): string {

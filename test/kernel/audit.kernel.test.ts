@@ -73,6 +73,13 @@ test("exposed, upgraded, fixed; what only a kernel can fix stays; a withdrawal e
 	expect(installed.code).toBe(0);
 	await publish(ofBundle("x_T-1", ["0", { fixed: "1.0.1" }], SAID));
 	expect(await audit()).toMatchObject({ code: 1, open: ["now flow-dissector 1.0.0 x_T-1 1.0.1"] });
+	// Exposure is never silent: a hold, and an upgrade that it keeps from happening, say what they leave open.
+	const leaves = "leaves open x_T-1: what x_T-1 says\n";
+	expect((await world.kfn("hold", "flow-dissector")).stdout).toContain(leaves);
+	const kept = await world.kfn("upgrade", "flow-dissector");
+	expect([kept.code, kept.stderr]).toEqual([1, expect.stringContaining(leaves)]);
+	expect((await world.kfn("upgrade")).stdout).toContain(leaves);
+	expect((await world.kfn("unhold", "flow-dissector")).code).toBe(0);
 	expect((await world.kfn("upgrade", "flow-dissector", "--health-window", "0.1")).code).toBe(0);
 	expect(await audit()).toMatchObject({ code: 0, open: ["stored flow-dissector 1.0.0 x_T-1 1.0.1"] });
 

@@ -25,6 +25,7 @@ const SHARED = [
 	"health-report",
 	"hold-status",
 	"image",
+	"left-open",
 	"lockdown",
 	"notices",
 	"open-advisory",
