@@ -153,6 +153,7 @@ export function assembleBundle(input: AssembleInput): AssembledBundle {
 		name: source.name,
 		version: source.version,
 		summary: source.summary,
+		...(source.experimental === undefined ? {} : { experimental: source.experimental }),
 		license: source.license,
 		function: source.function,
 		tag: { value: tagOf(sources), files: sources.map((record) => record.path) },

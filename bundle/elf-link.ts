@@ -17,6 +17,17 @@ const LOAD_IMMEDIATE = 0x18;
 const CALL = 0x85;
 const PSEUDO = { MAP_FD: 1, CALL: 1, FUNC: 4 } as const;
 
+/**
+ * What a program may name of the kernel: a cast of its context to the kernel's own packet, and the CPU's receive queue, which it can read
+ * and nothing else. A closed list, as with hooks: a kernel has thousands of functions that programs may call.
+ */
+export const KERNEL_SYMBOLS: readonly string[] = ["bpf_cast_to_kern_ctx", "softnet_data"];
+const UNDEFINED_SECTION = 0;
+
+function isKernelSymbol({ section, name }: ElfSymbol): boolean {
+	return section === UNDEFINED_SECTION && KERNEL_SYMBOLS.includes(name);
+}
+
 export interface LinkedProgram {
 	/** The instructions, with every map's place zeroed, as the kernel hashes them for its tag. */
 	readonly insns: Buffer;
@@ -26,6 +37,8 @@ export interface LinkedProgram {
 	readonly linked: number;
 	/** CO-RE records: libbpf changes these instructions by the running kernel's types. */
 	readonly core: number;
+	/** Symbols of the kernel that it names, sorted; their places are the running kernel's. */
+	readonly symbols: readonly string[];
 	/** What kfn has no meaning for: an extern, data, an address of something else. */
 	readonly foreign: readonly string[];
 }
@@ -40,6 +53,7 @@ interface Code {
 class Linking {
 	readonly maps = new Set<string>();
 	readonly foreign = new Set<string>();
+	readonly symbols = new Set<string>();
 	linked = 0;
 	core = 0;
 	private readonly parts: Buffer[] = [];
@@ -115,6 +129,8 @@ class Linking {
 			if (bytes.readBigInt64LE(at + INSN_BYTES) !== 0n)
 				throw elfInvalid("has a map's address with an offset");
 			this.maps.add(symbol.name);
+		} else if (isKernelSymbol(symbol) && (bytes[at] === CALL || bytes[at] === LOAD_IMMEDIATE)) {
+			this.symbols.add(symbol.name);
 		} else {
 			this.foreign.add(symbol.name === "" ? (target?.name ?? "something") : symbol.name);
 		}
@@ -182,10 +198,18 @@ export function linkerOf(elf: ElfFile, relocations: Relocations): (code: Code) =
 		const linking = new Linking(elf, relocations, subprograms);
 		linking.append(code);
 		const { insns, linked, core } = linking;
+		const symbols = [...linking.symbols].sort();
 		// Each program has its own copy of the subprograms: a small file could unfold to any size.
 		total += insns.length;
 		if (total > LARGEST)
 			throw elfInvalid(`has programs of over ${LARGEST / INSN_BYTES} instructions together`);
-		return { insns, linked, core, maps: [...linking.maps].sort(), foreign: [...linking.foreign].sort() };
+		return {
+			insns,
+			linked,
+			core,
+			symbols,
+			maps: [...linking.maps].sort(),
+			foreign: [...linking.foreign].sort(),
+		};
 	};
 }

@@ -13,12 +13,12 @@ export interface FunctionId {
 export interface Requires {
 	/** See kernel-range.ts. */
 	readonly kernel: string;
-	/** Sorted: `prog_type:<type>`, `link:netns`, `link:tcx`. */
+	/** Sorted: `device:backlog`, `ksym:<name>`, `link:netns`, `link:tcx`, `prog_type:<type>`. */
 	readonly features: readonly string[];
 }
 
 export type ProgramType = "flow_dissector" | "sched_cls" | "xdp";
-export type Hook = "netns" | "tc-egress" | "none";
+export type Hook = "netns" | "tc-egress" | "tc-ingress" | "none";
 
 export interface Program {
 	readonly name: string;
@@ -27,7 +27,7 @@ export interface Program {
 	readonly hook: Hook;
 	/** Instructions of 8 bytes each, the subprograms' included. */
 	readonly insns: number;
-	/** SHA-256 of the instructions as the kernel hashes them for its tag: maps' places are zero; null where CO-RE changes them. */
+	/** SHA-256 of the instructions as the kernel hashes them for its tag: maps' places are zero; null where CO-RE or symbols of the kernel change them. */
 	readonly insnsDigest: Digest | null;
 }
 
@@ -80,6 +80,8 @@ export interface Manifest {
 	readonly name: BundleName;
 	readonly version: Version;
 	readonly summary: string;
+	/** Why nobody should run it without saying that they want to. */
+	readonly experimental?: string;
 	readonly license: string;
 	readonly function: FunctionId;
 	readonly tag: { readonly value: Tag; readonly files: readonly string[] };

@@ -50,6 +50,7 @@ export function serializeManifest(m: Manifest): Uint8Array {
 		name: m.name,
 		version: m.version,
 		summary: m.summary,
+		...(m.experimental === undefined ? {} : { experimental: m.experimental }),
 		license: m.license,
 		function: { name: m.function.name, abi: m.function.abi },
 		tag: { value: m.tag.value, files: m.tag.files },

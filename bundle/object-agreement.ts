@@ -43,7 +43,7 @@ function describe(object: string, program: ElfProgram): Program {
 		type: kind.type,
 		hook: kind.hook,
 		insns: program.insns.length / INSN_BYTES,
-		insnsDigest: program.core === 0 ? sha256(program.insns) : null,
+		insnsDigest: program.core === 0 && program.symbols.length === 0 ? sha256(program.insns) : null,
 	};
 }
 
@@ -130,6 +130,18 @@ function checkConfig(manifest: Manifest, variant: Variant, elf: ElfObject): void
 	}
 }
 
+/** What an object names of the kernel is what its variant asks of a host, both ways. */
+function checkSymbols({ object, requires }: Variant, elf: ElfObject): void {
+	const named = new Set(elf.programs.flatMap(({ symbols }) => symbols.map((name) => `ksym:${name}`)));
+	const asked = requires.features.filter((feature) => feature.startsWith("ksym:"));
+	const lacking = [...named].find((feature) => !asked.includes(feature));
+	const idle = asked.find((feature) => !named.has(feature));
+	if (lacking !== undefined)
+		mismatch(object, `it needs "${lacking}", which requires.features lacks`, { field: "features" });
+	if (idle !== undefined)
+		mismatch(object, `requires.features has "${idle}", which it does not need`, { field: "features" });
+}
+
 function checkNote(manifest: Manifest, variant: Variant, elf: ElfObject): void {
 	if (elf.note === undefined) mismatch(variant.object, "it has no .note.kfn");
 	parseNote(elf.note);
@@ -154,6 +166,7 @@ export function checkObjects(manifest: Manifest, files: ReadonlyMap<string, Uint
 		checkPrograms(variant, elf);
 		checkMaps(variant, elf);
 		checkConfig(manifest, variant, elf);
+		checkSymbols(variant, elf);
 		checkNote(manifest, variant, elf);
 		checkObjectLicence(manifest.license, variant.object, elf.license);
 		const lost = manifest.state.find((state) => !elf.maps.some(({ name }) => name === state.map));

@@ -22,6 +22,8 @@ export interface PackageManifest {
 	readonly name: BundleName;
 	readonly version: Version;
 	readonly summary: string;
+	/** Why nobody should run it without saying that they want to. */
+	readonly experimental?: string;
 	readonly license: string;
 	readonly function: FunctionId;
 	/** One per variant, newest kernel first. */

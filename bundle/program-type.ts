@@ -15,6 +15,7 @@ const KINDS: ReadonlyMap<string, ProgramKind> = new Map<string, ProgramKind>([
 		{ type: "flow_dissector", hook: "netns", features: ["link:netns", "prog_type:flow_dissector"] },
 	],
 	["tc/egress", { type: "sched_cls", hook: "tc-egress", features: ["prog_type:sched_cls"] }],
+	["tc/ingress", { type: "sched_cls", hook: "tc-ingress", features: ["link:tcx", "prog_type:sched_cls"] }],
 	["tc", { type: "sched_cls", hook: "none", features: ["prog_type:sched_cls"] }],
 	["xdp.frags", { type: "xdp", hook: "none", features: ["prog_type:xdp"] }],
 ]);

@@ -140,7 +140,7 @@ async function lineOf(
 	const at = (replaced.length > 0 ? replaced : named).map((old) => old.bundle.version);
 	demandNotHeld(host, bundle.manifest, at);
 	const permit = await permitDown(host, bundle, replaced, offered.permits);
-	const entry = planFunctionOf(bundle, wanted.scope, wanted.set);
+	const entry = planFunctionOf(bundle, wanted.scope, wanted.set, wanted.experimental);
 	const arrival = { bundle, raisesFloor: offered.raisesFloor, permit };
 	return { entry, hooks: hooksOf(bundle.manifest), index, arrival, warning: undefined };
 }
@@ -168,7 +168,8 @@ function keptLine(host: Host, current: Plan, wanted: DesiredEntry): Kept {
 	const objects = manifest.variants.map(({ object }) => object);
 	const files = new Map(objects.map((path) => [path, readStoredFile(host, stored, path)]));
 	const digests = { sha256: parseDigest(sha256), manifestDigest: parseDigest(manifestSha256) };
-	return { entry: planFunctionOf({ manifest, ...digests, files }, scope, config), hooks, warning: undefined };
+	const entry = planFunctionOf({ manifest, ...digests, files }, scope, config, wanted.experimental);
+	return { entry, hooks, warning: undefined };
 }
 
 /** An index that was lied about elsewhere, or a file under another name: it must be what the entry asks for. */

@@ -18,6 +18,8 @@ export interface DesiredFunction {
 	readonly scope: Scope;
 	/** Parameters that are not at the bundle's defaults. */
 	readonly set: Config;
+	/** Wanted although its publisher calls it experimental. */
+	readonly experimental?: true;
 }
 
 export interface DesiredState {
@@ -45,7 +47,10 @@ const range: Shape<string> = (value, where) => {
 const shape = exact({
 	schema: oneOf("kfn.state/1"),
 	functions: listOf(
-		exact({ bundle: bundleName, scope: planScope }, { version: range, set: mapOf(configValue) }),
+		exact(
+			{ bundle: bundleName, scope: planScope },
+			{ version: range, set: mapOf(configValue), experimental: oneOf(true) },
+		),
 		MOST_FUNCTIONS,
 	),
 });

@@ -141,7 +141,7 @@ function foreignDrift({ scope, hook, programId, name, owner }: ForeignProgram): 
 		kind: "foreign-program",
 		function: null,
 		scope,
-		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's ${hook === "tc-egress" ? "runs before kfn's at" : "holds"} the hook ${hook} in ${scope}: ${ownerText(owner)}`,
+		message: `program ${programId}${name === undefined ? "" : ` (${name})`} that is not kfn's ${hook.startsWith("tc-") ? "runs before kfn's at" : "holds"} the hook ${hook} in ${scope}: ${ownerText(owner)}`,
 		hint: "kfn never replaces it: whoever attached it must detach it",
 	};
 }

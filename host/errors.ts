@@ -15,6 +15,10 @@ export const HOST_ERRORS = {
 	HOST_PLAN_MALFORMED: { exit: 1, means: "a plan is not in the documented form" },
 	HOST_STATE_MALFORMED: { exit: 1, means: "a file of the host's state is not in the documented form" },
 	HOST_SCOPE_MALFORMED: { exit: 2, means: "a scope is none of the forms of docs/formats/scopes.md" },
+	HOST_EXPERIMENTAL: {
+		exit: 1,
+		means: "the bundle's publisher calls it experimental, and nobody asked for it all the same",
+	},
 	HOST_SCOPE_UNSUPPORTED: { exit: 1, means: "the function is not attached to scopes of this kind" },
 	HOST_SCOPE_UNNAMED: { exit: 2, means: "the caller's network namespace has no name to remember it by" },
 	HOST_ALREADY_INSTALLED: { exit: 1, means: "another version of the bundle is active in the scope" },

@@ -16,7 +16,7 @@ export function functionScope(
 	if (asked !== undefined) return parseScope(asked);
 	const hooks = new Set(manifest.variants.flatMap(({ programs }) => programs.map(({ hook }) => hook)));
 	if (hooks.has("netns")) return defaultScope(namespaces);
-	if (!hooks.has("tc-egress")) return parseScope("none");
+	if (!hooks.has("tc-egress") && !hooks.has("tc-ingress")) return parseScope("none");
 	const { name } = manifest.function;
 	throw new HostError("HOST_SCOPE_UNSUPPORTED", `${name} is attached to devices, and none is named`, {
 		hint: "say which one: --scope dev:NAME, dev:NAME@/run/netns/NAME, dev:driver=NAME or dev:bus=NAME",

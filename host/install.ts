@@ -27,6 +27,8 @@ export interface InstallRequest {
 	config?: Config | undefined;
 	/** Take the defaults for all that `config` does not name, whatever was set before. */
 	reset?: boolean | undefined;
+	/** Take it although its publisher calls it experimental. */
+	experimental?: boolean | undefined;
 	/** What may let it be lower than the floor of its name. */
 	permits?: OfferedPermits | undefined;
 	/** It came through the registry's verified metadata: no lower version of it may come to this host afterwards. */
@@ -39,6 +41,7 @@ export interface InstallRequest {
  *
  * The same bundle again changes no generation, but repairs a damaged store entry and re-attaches what something else
  * detached. HOST_ALREADY_INSTALLED: another version is active there. HOST_FUNCTION_TAKEN: another bundle provides it. HOST_SCOPE_OVERLAP: two patterns.
+ * HOST_EXPERIMENTAL: its publisher calls it that, and the request does not ask for it all the same.
  * HOST_HELD: the operator holds the bundle at another version.
  * Where a higher version came through the registry before, a permit must cover the step: errors of {@link permitDown}.
  */
@@ -49,7 +52,7 @@ export async function install(lock: HostLock, request: InstallRequest): Promise<
 	const scope = functionScope(bundle.manifest, request.scope, host.namespaces);
 	const current = readCurrentPlan(host);
 	const before = request.reset === true ? undefined : activeConfig(current, bundle, scope);
-	const wanted = planFunctionOf(bundle, scope, { ...before, ...request.config });
+	const wanted = planFunctionOf(bundle, scope, { ...before, ...request.config }, request.experimental);
 	const reason = `install ${wanted.bundle.name} ${wanted.bundle.version}`;
 	refuseConflict(current, wanted);
 	demandNoOverlap(wanted, current.functions);

@@ -21,6 +21,8 @@ export interface PlanFunction {
 	readonly tag: string;
 	readonly config: Config;
 	readonly configDigest: string;
+	/** Somebody said that they want the bundle although it is experimental; absent for those that are not. */
+	readonly experimental?: true;
 }
 
 export interface Plan {
@@ -57,20 +59,23 @@ export const configValue: Shape<Config[string]> = (value, where) => {
 	return listOf(count)(value, where);
 };
 
-const planFunction = exact({
-	function: name,
-	abi: positive,
-	scope: planScope,
-	bundle: exact({
-		name,
-		version: matching(/^[0-9A-Za-z.+-]{1,64}$/, "a version"),
-		sha256: hex,
-		manifestSha256: hex,
-	}),
-	tag: matching(/^kfn1:[0-9a-f]{64}$/, "a tag"),
-	config: mapOf(configValue),
-	configDigest: hex,
-});
+const planFunction: Shape<PlanFunction> = exact(
+	{
+		function: name,
+		abi: positive,
+		scope: planScope,
+		bundle: exact({
+			name,
+			version: matching(/^[0-9A-Za-z.+-]{1,64}$/, "a version"),
+			sha256: hex,
+			manifestSha256: hex,
+		}),
+		tag: matching(/^kfn1:[0-9a-f]{64}$/, "a tag"),
+		config: mapOf(configValue),
+		configDigest: hex,
+	},
+	{ experimental: oneOf(true) },
+);
 
 const planShape: Shape<Plan> = exact({
 	schema: oneOf("kfn.plan/1"),
@@ -156,6 +161,7 @@ function orderFunction(entry: PlanFunction): PlanFunction {
 		tag: entry.tag,
 		config: entry.config,
 		configDigest: entry.configDigest,
+		...(entry.experimental === undefined ? {} : { experimental: true }),
 	};
 }
 

@@ -100,7 +100,8 @@ function planned(host: Host, scope: string | undefined): readonly PlanFunction[]
 }
 
 function entryOf(host: Host, bundle: Bundle, { scope, config }: PreflightRequest): PlanFunction {
-	return planFunctionOf(bundle, functionScope(bundle.manifest, scope, host.namespaces), config);
+	// Nothing is attached: what it would meet can be seen of an experimental one, too.
+	return planFunctionOf(bundle, functionScope(bundle.manifest, scope, host.namespaces), config, true);
 }
 
 async function tried(host: Host, entry: PlanFunction): Promise<[PreflightFunction, number]> {

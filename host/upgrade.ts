@@ -99,7 +99,7 @@ function replacements(
 ): Map<string, PlanFunction | null> {
 	const changes = new Map<string, PlanFunction | null>();
 	for (const entry of others) {
-		const next = planFunctionOf(bundle, entry.scope, carriedConfig(host, entry, bundle));
+		const next = planFunctionOf(bundle, entry.scope, carriedConfig(host, entry, bundle), entry.experimental);
 		changes.set(keyOf(entry), null);
 		changes.set(keyOf(next), next);
 	}

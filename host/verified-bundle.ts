@@ -43,20 +43,37 @@ function demandKind({ function: { name }, variants }: Bundle["manifest"], scope:
 	});
 }
 
+const DEVICES =
+	"name a device: dev:NAME, dev:driver=NAME or dev:bus=NAME, with @/run/netns/NAME in a namespace";
 const WHERE: Readonly<Record<Hook, string>> = {
 	netns: "name a network namespace: netns:root, netns:/run/netns/NAME or netns:/run/netns/PREFIX*",
-	"tc-egress":
-		"name a device: dev:NAME, dev:driver=NAME or dev:bus=NAME, with @/run/netns/NAME in a namespace",
+	"tc-egress": DEVICES,
+	"tc-ingress": DEVICES,
 	none: "it is attached nowhere: leave out --scope, or say --scope none",
 };
 
-/** The plan's line for a bundle in a scope; HOST_SCOPE_UNSUPPORTED, and BUNDLE_CONFIG_ codes for parameters that the function does not take. */
+/** HOST_EXPERIMENTAL where its publisher calls it so, and nobody said that they want it all the same. */
+function demandWanted({ name, experimental }: Bundle["manifest"], wanted: boolean): void {
+	if (experimental === undefined || wanted) return;
+	throw new HostError("HOST_EXPERIMENTAL", `${name} is experimental: ${experimental}`, {
+		hint: 'if you want it all the same: kfn install --experimental, or "experimental": true in the state that kfn apply reads',
+		details: { name, experimental },
+	});
+}
+
+/**
+ * The plan's line for a bundle in a scope; `experimental` says that the operator wants it although it is called that.
+ *
+ * HOST_SCOPE_UNSUPPORTED, HOST_EXPERIMENTAL, and BUNDLE_CONFIG_ codes for parameters that the function does not take.
+ */
 export function planFunctionOf(
 	bundle: Pick<Bundle, "manifest" | "manifestDigest" | "sha256" | "files">,
 	scope: Scope,
 	given: Config = {},
+	experimental = false,
 ): PlanFunction {
 	const { manifest, manifestDigest, sha256 } = bundle;
+	demandWanted(manifest, experimental);
 	demandKind(manifest, scope);
 	const config = effectiveConfig(manifest.config, given);
 	checkConfigPlaces(bundle, config);
@@ -68,5 +85,6 @@ export function planFunctionOf(
 		tag: manifest.tag.value,
 		config,
 		configDigest: configDigest(config),
+		...(manifest.experimental === undefined ? {} : { experimental: true }),
 	};
 }

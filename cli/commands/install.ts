@@ -25,6 +25,9 @@ export class Install extends KfnCommand {
 			description: "take the bundle's defaults for every parameter that --set does not name",
 		}),
 		channel: channelFlag(),
+		experimental: Flags.boolean({
+			description: "take a bundle although its publisher calls it experimental",
+		}),
 		registry: registryFlag(),
 		permit: permitFlag(),
 	};
@@ -37,6 +40,7 @@ export class Install extends KfnCommand {
 			scope: flags.scope,
 			set: flags.set,
 			reset: flags.reset,
+			experimental: flags.experimental,
 			registry: flags.registry,
 			permit: flags.permit,
 		});

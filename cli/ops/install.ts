@@ -22,6 +22,8 @@ export async function install(
 		set: readonly string[];
 		/** Parameters that are not set go back to their defaults. */
 		reset: boolean;
+		/** Although its publisher calls it so. */
+		experimental: boolean;
 		/** File of a rollback permit, for a version below what this host had before. */
 		permit: string | undefined;
 	},
@@ -34,6 +36,7 @@ export async function install(
 			bundle: archive,
 			config,
 			reset: input.reset,
+			experimental: input.experimental,
 			raisesFloor,
 			permits: { ...permits, named },
 			...(input.scope === undefined ? {} : { scope: input.scope }),

@@ -150,8 +150,10 @@ static int decide_device(struct change *change, struct step *step)
 {
 	size_t i;
 
+	if (device_check(step->spec, &step->checked, &step->place))
+		return -1;
 	for (i = change->plan.count; i < change->count; i++)
-		if (pin_at(&change->steps[i].pin, &step->place))
+		if (pin_at(&change->steps[i].pin, &step->place) && change->steps[i].pin.ingress == step->place.ingress)
 			change->steps[i].kind = STEP_FREE;
 	return 0;
 }
@@ -244,6 +246,7 @@ static int locate(struct step *step)
 		return -1;
 	if (pin_open(step->spec->function, step->spec->scope, &step->pin) || place_open(step->spec->scope, &step->place))
 		return gone(step);
+	step->place.ingress = step->why ? step->pin.ingress : hook_is_ingress(step->checked.variant.program.hook);
 	return 0;
 }
 
@@ -296,6 +299,7 @@ static int steps_make(struct change *change)
 		change->steps[change->count].old_fd = pin_current(&pins[i]);
 		if (place_exists(pins[i].scope))
 			err = place_open(pins[i].scope, &change->steps[change->count].place);
+		change->steps[change->count].place.ingress = pins[i].ingress;
 		change->count++;
 	}
 	free(pins);

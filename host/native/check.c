@@ -25,6 +25,13 @@ int manifest_open(const struct function_spec *spec, int store, struct manifest *
 	       fault("verified") ?: manifest_parse(&bytes, spec, out);
 }
 
+static int experimental_check(const struct function_spec *spec, const struct manifest *manifest)
+{
+	if (!manifest->experimental || spec->experimental)
+		return 0;
+	return fail(LOAD_EXPERIMENTAL, "kfn install --experimental puts that into the plan", "%s is experimental", spec->bundle);
+}
+
 static int vectors_check(int store, struct checked *out)
 {
 	json_t *names __json = json_object(), *item;
@@ -64,7 +71,8 @@ static int function_prove(const struct function_spec *spec, struct checked *out)
 	const char *why = "";
 	bool defaults;
 
-	if (store < 0 || manifest_open(spec, store, &out->manifest) || variant_choose(&out->manifest, &out->variant) ||
+	if (store < 0 || manifest_open(spec, store, &out->manifest) || experimental_check(spec, &out->manifest) ||
+	    variant_choose(&out->manifest, &out->variant) ||
 	    manifest_file(&out->manifest, store, out->variant.object, &object) ||
 	    kernel_signature_read(store, out->variant.program.insns_digest, &signature))
 		return -1;
@@ -116,6 +124,43 @@ static int kind_check(const struct function_spec *spec, const struct checked *ch
 		return 0;
 	return fail(LOAD_SCOPE_UNSUPPORTED, "kfn install --help says which scopes there are", "%s is attached to the hook %s, which %s does not name",
 		    spec->function, hook, spec->scope);
+}
+
+static bool variant_asks(const struct variant *variant, const char *wanted)
+{
+	json_t *feature;
+	size_t i;
+
+	json_array_foreach(variant->features, i, feature)
+		if (!strcmp(json_string_value(feature), wanted))
+			return true;
+	return false;
+}
+
+int device_check(const struct function_spec *spec, const struct checked *checked, const struct place *place)
+{
+	if (!place->ifindex || !variant_asks(&checked->variant, DEVICE_BACKLOG) || !backlog_check(place, spec->scope))
+		return 0;
+	fail_detail("function", json_string(spec->function));
+	fail_detail("scope", json_string(spec->scope));
+	return -1;
+}
+
+/* As `apply` would, of what it would attach: what runs there already stays, and other places are not there yet. */
+static int place_check(const struct function_spec *spec, const struct checked *checked)
+{
+	struct place place __attribute__((cleanup(place_close))) = { .fd = -1 };
+	struct pin pin;
+	bool runs;
+
+	if (!place_look(spec->scope, &place) || !place.ifindex)
+		return 0;
+	place.ingress = hook_is_ingress(checked->variant.program.hook);
+	if (pin_open(spec->function, spec->scope, &pin))
+		return -1;
+	runs = pin_at(&pin, &place);
+	pin_close(&pin);
+	return runs ? 0 : device_check(spec, checked, &place);
 }
 
 int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out)
@@ -176,7 +221,7 @@ static int one_check(struct proved *before, const struct function_spec *spec, js
 {
 	struct checked checked = { 0 };
 	json_t *why __json = NULL;
-	int err = function_check(before, spec, &checked);
+	int err = function_check(before, spec, &checked) ?: place_check(spec, &checked);
 
 	if (err) {
 		checked_free(&checked);

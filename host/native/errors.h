@@ -44,6 +44,8 @@
 	X(LOAD_BPFFS_NOT_MOUNTED, 1, "no bpffs is mounted where pins go") \
 	X(LOAD_NETNS_GONE, 1, "the scope's file does not exist or is not a network namespace") \
 	X(LOAD_DEVICE_GONE, 1, "the scope's device does not exist in its network namespace") \
+	X(LOAD_DEVICE_UNFIT, 1, "the device is not one of the kind that the bundle demands") \
+	X(LOAD_EXPERIMENTAL, 1, "the bundle's publisher calls it experimental, and the plan does not say that it is wanted all the same") \
 	X(LOAD_FOREIGN_PROGRAM, 1, "a program that kfn did not attach holds the hook") \
 	X(LOAD_HOOK_TAKEN, 1, "two functions of the plan need the same hook of one network namespace") \
 	X(LOAD_SCOPE_OVERLAP, 1, "two patterns of one function can match the same network namespace") \

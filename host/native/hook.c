@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel's hooks, each with the same four acts: attach, replace, detach, look. A namespace's flow dissector and a device's
- * egress since Linux 6.6 (tcx) hang on a link; before, a device's egress is a filter below the clsact qdisc, known by its
- * priority and handle. Enters a namespace only for the calls that name a device, and comes back. Pins nothing.
+ * egress and ingress since Linux 6.6 (tcx) hang on a link; before, a device's egress is a filter below the clsact qdisc, known by
+ * its priority and handle. Enters a namespace only for the calls that name a device, and comes back. Pins nothing.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -28,64 +25,29 @@ struct tcx_query {
 };
 _Static_assert(sizeof(struct tcx_query) == 64, "as in include/uapi/linux/bpf.h of 6.6");
 
-static int own_netns(uint64_t *inode)
-{
-	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd >= 0 && !fstat(fd, &st)) {
-		*inode = st.st_ino;
-		return fd;
-	}
-	close_fd(&fd);
-	return -1;
-}
-
-/* BPF and rtnetlink look for a device's index in the caller's namespace. back: -1 where it is that already. */
-static int enter(const struct place *place, int *back)
-{
-	uint64_t inode;
-
-	*back = own_netns(&inode);
-	if (*back < 0)
-		return -errno;
-	if (inode == place->inode) {
-		close_fd(back);
-		return 0;
-	}
-	if (!setns(place->fd, CLONE_NEWNET))
-		return 0;
-	inode = errno;
-	close_fd(back);
-	return -(int)inode;
-}
-
-/* Nothing else may run in a namespace that was only visited. */
-static void leave(int back)
-{
-	if (back >= 0 && setns(back, CLONE_NEWNET))
-		_exit(70);
-	close_fd(&back);
-}
-
 /* Runs one act in the place's namespace. */
 #define IN(place, act)					\
 	({						\
-		int back_, err_ = enter(place, &back_);	\
+		int back_, err_ = place_enter(place, &back_);	\
 							\
 		if (!err_) {				\
 			err_ = (act);			\
-			leave(back_);			\
+			place_leave(back_);		\
 		}					\
 		err_;					\
 	})
+
+static enum bpf_attach_type tcx_type(const struct place *place)
+{
+	return place->ingress ? KFN_BPF_TCX_INGRESS : KFN_BPF_TCX_EGRESS;
+}
 
 static int tcx_attach(const struct place *place, int prog_fd)
 {
 	/* Before all others; without a program that it should come before, that is the first place. */
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = KFN_BPF_F_BEFORE);
 
-	return bpf_link_create(prog_fd, place->ifindex, KFN_BPF_TCX_EGRESS, &opts);
+	return bpf_link_create(prog_fd, place->ifindex, tcx_type(place), &opts);
 }
 
 #define EGRESS(place) \
@@ -138,6 +100,11 @@ static int filter_replace(const struct place *place, uint32_t from, int to)
 	return err ?: filter_attach(place, to, true);
 }
 
+bool hook_is_ingress(const char *hook)
+{
+	return !strcmp(hook, "tc-ingress");
+}
+
 int hook_choose(const char *hook, enum hook_kind *out)
 {
 	static struct probe tcx;
@@ -158,6 +125,8 @@ int hook_choose(const char *hook, enum hook_kind *out)
 		tcx.have = HAVE_NO;
 #endif
 	*out = tcx.have == HAVE_YES ? HOOK_TCX : HOOK_CLSACT;
+	if (*out == HOOK_CLSACT && hook_is_ingress(hook))
+		return fail(LOAD_UNSUPPORTED_KERNEL, NULL, "a device's ingress is reached through tcx links only, which this kernel lacks");
 	return tcx.have != HAVE_UNKNOWN ? 0 :
 	       fail(LOAD_KERNEL_REFUSED, NULL, "whether the kernel has tcx links cannot be told: %s", tcx.reason);
 }
@@ -200,11 +169,16 @@ int hook_filter(const struct place *place, uint32_t *prog_id)
 	return IN(place, filter_look(place, prog_id));
 }
 
+int hook_xdp(const struct place *place, uint32_t *prog_id)
+{
+	return IN(place, bpf_xdp_query_id(place->ifindex, 0, prog_id));
+}
+
 int hook_tcx(const struct place *place, struct tcx_program out[MAX_TCX], size_t *count)
 {
 	uint32_t progs[MAX_TCX] = { 0 }, links[MAX_TCX] = { 0 };
 	struct tcx_query query = {
-		.ifindex = place->ifindex, .attach_type = KFN_BPF_TCX_EGRESS, .prog_ids = (uintptr_t)progs,
+		.ifindex = place->ifindex, .attach_type = tcx_type(place), .prog_ids = (uintptr_t)progs,
 		.count = MAX_TCX, .link_ids = (uintptr_t)links,
 	};
 	int err = IN(place, syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query)) ? -errno : 0);

@@ -102,11 +102,12 @@ static int before_ours(json_t *list, const struct pin *pin)
 
 	if (pin->hook != HOOK_TCX || !pin->netns_inode || !place_look(pin->scope, &place))
 		return 0;
+	place.ingress = pin->ingress;
 	err = hook_tcx(&place, programs, &count);
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s: the hook cannot be queried", pin->scope);
 	for (i = 0; i < count && programs[i].link_id != pin->link_id; i++)
-		if (foreign_add(list, pin->scope, "tc-egress", programs[i].prog_id))
+		if (foreign_add(list, pin->scope, pin->ingress ? "tc-ingress" : "tc-egress", programs[i].prog_id))
 			return -1;
 	return 0;
 }

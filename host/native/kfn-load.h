@@ -110,6 +110,7 @@ struct function_spec {
 	const char *function, *scope, *planned, *bundle, *version, *sha256, *manifest_sha256, *tag;
 	json_t *config;
 	long long abi;
+	bool experimental;				/* wanted although the manifest calls it that */
 	bool may_stay;					/* --leave: if it fails, it stays as it is, and the others go on */
 	bool may_miss;					/* the same where only its place cannot take it */
 };
@@ -166,15 +167,19 @@ struct variant {
 struct manifest {
 	json_t *root, *variants, *vectors, *files, *config;
 	const char *function, *tag;
+	const char *experimental;			/* why; NULL: it is not */
 	long long abi;
 };
 int manifest_parse(const struct buf *bytes, const struct function_spec *spec, struct manifest *out);
 int manifest_variant(const struct manifest *manifest, size_t index, struct variant *out);
 int manifest_file(const struct manifest *manifest, int store, const char *path, struct buf *out);
 
+struct place;					/* place.c */
+
 /* probe.c */
 #define KFN_BPF_F_BEFORE	(1u << 3)
 #define KFN_BPF_LINK_TYPE_TCX	11
+#define KFN_BPF_TCX_INGRESS	((enum bpf_attach_type)46)
 #define KFN_BPF_TCX_EGRESS	((enum bpf_attach_type)47)	/* linux/bpf.h of Linux 6.6, newer than libbpf 1.1's */
 enum have { HAVE_NO, HAVE_YES, HAVE_UNKNOWN };
 struct probe {
@@ -191,6 +196,11 @@ int variant_choose(const struct manifest *manifest, struct variant *out);
 struct probe probe_signatures(void);
 json_t *probe_json(struct probe probe);
 int cmd_probe(void);
+
+/* kernel-symbols.c */
+struct probe probe_kernel_function(const char *name);
+struct probe probe_kernel_object(const char *name);
+bool kernel_symbol_asked(const struct variant *variant, int32_t id);	/* by a feature: id is of the kernel's BTF */
 
 /* config.c: parameters as immediates in the instructions */
 struct bpf_program;
@@ -303,6 +313,7 @@ struct proved {
 	struct checked own;
 };
 int function_check(const struct proved *before, const struct function_spec *spec, struct checked *out);
+int device_check(const struct function_spec *spec, const struct checked *checked, const struct place *place);	/* of what is attached */
 void proved_keep(struct proved *before, const struct function_spec *spec, struct checked *checked);	/* takes it */
 const char *planned_otherwise(const struct function_spec *spec);	/* the plan's scope, where it is another; else NULL */
 json_t *checked_json(const struct function_spec *spec, const struct checked *checked);
@@ -315,12 +326,15 @@ struct place {
 	int fd;						/* the namespace's file */
 	uint64_t inode;					/* of the namespace; 0: nowhere */
 	uint32_t ifindex;				/* 0: the namespace itself */
+	bool ingress;					/* of the device: where it receives */
 };
 int place_open(const char *scope, struct place *out);	/* of a scope that is one place */
 bool place_look(const char *scope, struct place *out);	/* for those who only look: without fail() */
 bool place_exists(const char *scope);			/* of one that can match many: whether something could be there */
 bool netns_look(const char *path, struct place *out);	/* without fail() */
 void place_close(struct place *place);
+int place_enter(const struct place *place, int *back);	/* its namespace; -errno without fail() */
+void place_leave(int back);				/* ends the process rather than stay */
 bool place_same(const struct place *a, const struct place *b);
 int netns_path_open(const char *path, struct place *out);
 int netns_attached(const struct place *netns, uint32_t *prog_id);	/* 0: nothing holds the hook */
@@ -330,12 +344,18 @@ uint64_t netns_root_inode(void);
 enum hook_kind { HOOK_NONE, HOOK_NETNS, HOOK_TCX, HOOK_CLSACT };
 #define MAX_TCX	64					/* BPF_MPROG_MAX, include/linux/bpf_mprog.h */
 struct tcx_program { uint32_t prog_id, link_id; };	/* link_id 0: attached without a link */
+bool hook_is_ingress(const char *hook);
 int hook_choose(const char *hook, enum hook_kind *out);	/* of a manifest's hook, as this kernel has it */
 int hook_attach(enum hook_kind kind, const struct place *place, int prog_fd, int *link);	/* link -1: there is none to hold */
 int hook_replace(enum hook_kind kind, const struct place *place, int link, int from, uint32_t from_id, int to);	/* EPERM: runs another */
 int hook_detach(enum hook_kind kind, const struct place *place, int link, uint32_t prog_id);
 int hook_filter(const struct place *place, uint32_t *prog_id);	/* what kfn's filter at a device runs; 0: there is none */
+int hook_xdp(const struct place *place, uint32_t *prog_id);	/* 0: a device has none */
 int hook_tcx(const struct place *place, struct tcx_program out[MAX_TCX], size_t *count);	/* in the order in which they run */
+
+/* backlog.c */
+#define DEVICE_BACKLOG "device:backlog"
+int backlog_check(const struct place *place, const char *scope);
 
 /* device.c */
 struct device {
@@ -353,6 +373,7 @@ struct pin {
 	enum hook_kind hook;				/* HOOK_NONE: it hangs on nothing */
 	uint32_t link_id, link_prog_id, netns_inode;	/* link_id 0: a filter; netns_inode 0: the link is dead */
 	uint32_t ifindex;				/* 0: it is the namespace's */
+	bool ingress;					/* it hangs where the device receives */
 	uint32_t prog_id, new_id;
 	char keyring[32];				/* of the key by which the kernel checked the link's program; "": it did not */
 };
@@ -361,7 +382,7 @@ bool bpffs_mounted(void);
 int bpffs_check(void);
 int pin_open(const char *function, const char *scope, struct pin *out);
 int pin_walk(struct pin **pins, size_t *count);
-bool pin_at(const struct pin *pin, const struct place *place);	/* its link is alive in that very place */
+bool pin_at(const struct pin *pin, const struct place *place);	/* its link is alive in that namespace, or at that device, on whichever side */
 int pin_current(const struct pin *pin);			/* the fd of the pinned program that the link runs; -1: neither */
 int pin_dir_make(const struct pin *pin);
 int pin_put(const struct pin *pin, int fd, const char *leaf);

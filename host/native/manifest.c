@@ -105,10 +105,12 @@ int manifest_parse(const struct buf *bytes, const struct function_spec *spec, st
 	json_t *function, *tag, *tagged, *state, *fixes, *build;
 	const char *schema, *name, *version, *summary, *license;
 
+	out->experimental = NULL;
 	out->root = json_open(bytes, WHERE, WHAT);
 	if (!out->root ||
-	    unpack(WHERE, WHAT, out->root, "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		   "schema", &schema, "name", &name, "version", &version, "summary", &summary, "license", &license,
+	    unpack(WHERE, WHAT, out->root, "{s:s, s:s, s:s, s:s, s?s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		   "schema", &schema, "name", &name, "version", &version, "summary", &summary,
+		   "experimental", &out->experimental, "license", &license,
 		   "function", &function, "tag", &tag, "variants", &out->variants, "config", &out->config, "state", &state,
 		   "vectors", &out->vectors, "fixes", &fixes, "build", &build, "files", &out->files) ||
 	    unpack(WHERE, WHAT, function, "{s:s, s:I}", "name", &out->function, "abi", &out->abi) ||

@@ -44,6 +44,7 @@ static const struct program_kind {
 } kinds[] = {
 	{ "flow_dissector", "flow_dissector", "netns", BPF_PROG_TYPE_FLOW_DISSECTOR, BPF_FLOW_DISSECTOR, 0 },
 	{ "tc/egress", "sched_cls", "tc-egress", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
+	{ "tc/ingress", "sched_cls", "tc-ingress", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
 	{ "tc", "sched_cls", "none", BPF_PROG_TYPE_SCHED_CLS, 0, 0 },
 	{ "xdp.frags", "xdp", "none", BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS },
 };
@@ -95,22 +96,39 @@ static int insns_digest(const struct bpf_program *program, unsigned char digest[
 	return 0;
 }
 
-/* Every address in the instructions is one that libbpf put there: of the object's own maps, or of a subprogram. */
+static bool is_address(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg && insn->src_reg != BPF_PSEUDO_FUNC;
+}
+
+static bool is_own_map(struct bpf_object *object, const struct bpf_insn *insn)
+{
+	const struct bpf_map *map = NULL;
+
+	if (insn->src_reg == BPF_PSEUDO_MAP_FD)
+		while ((map = bpf_object__next_map(object, map)))
+			if (bpf_map__fd(map) == insn->imm)
+				return true;
+	return false;
+}
+
+/*
+ * Every address in the instructions is one that libbpf put there: of the object's own maps, of a subprogram, or of a symbol of the
+ * kernel that the manifest asked for.
+ */
 static int addresses_check(struct bpf_object *object, const struct bpf_program *program)
 {
-	const struct bpf_insn *insns = bpf_program__insns(program);
+	const struct bpf_insn *insns = bpf_program__insns(program), *insn;
 	size_t count = bpf_program__insn_cnt(program), i;
 
-	for (i = 0; i + 1 < count; i += insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1) {
-		const struct bpf_map *map = NULL;
-
-		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || !insns[i].src_reg || insns[i].src_reg == BPF_PSEUDO_FUNC)
+	for (i = 0; i < count; i += insn->code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1) {
+		insn = &insns[i];
+		if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_KFUNC_CALL &&
+		    (insn->off || !kernel_symbol_asked(loading.variant, insn->imm)))
+			return object_fail(LOAD_OBJECT_INVALID, "it calls a function of the kernel that its manifest does not ask for");
+		if (!is_address(insn) || is_own_map(object, insn))
 			continue;
-		if (insns[i].src_reg == BPF_PSEUDO_MAP_FD)
-			while ((map = bpf_object__next_map(object, map)))
-				if (bpf_map__fd(map) == insns[i].imm)
-					break;
-		if (!map)
+		if (insn->src_reg != BPF_PSEUDO_BTF_ID || !kernel_symbol_asked(loading.variant, insn->imm))
 			return object_fail(LOAD_OBJECT_INVALID, "an instruction has an address that is not one of its maps");
 	}
 	return 0;

@@ -118,6 +118,7 @@ static int tcx_look(struct pin *pin, uint32_t ifindex)
 
 	if (!ifindex || !place_look(pin->scope, &place) || place.ifindex != ifindex)
 		return 0;
+	place.ingress = pin->ingress;
 	err = hook_tcx(&place, programs, &count);
 	if (err)
 		return fail_errno(LOAD_KERNEL_REFUSED, -err, "%s: the hook cannot be queried", pin->scope);
@@ -162,7 +163,8 @@ static int link_look(struct pin *pin)
 	pin->link_id = info.id;
 	pin->link_prog_id = info.prog_id;
 	/* tcx has the device's index and the hook where netns has its own two. */
-	if (info.type == KFN_BPF_LINK_TYPE_TCX && info.netns.attach_type == KFN_BPF_TCX_EGRESS) {
+	pin->ingress = info.netns.attach_type == KFN_BPF_TCX_INGRESS;
+	if (info.type == KFN_BPF_LINK_TYPE_TCX && (pin->ingress || info.netns.attach_type == KFN_BPF_TCX_EGRESS)) {
 		pin->hook = HOOK_TCX;
 		return tcx_look(pin, info.netns.netns_ino);
 	}

@@ -102,9 +102,49 @@ bool place_exists(const char *scope)
 	return parsed.kind == SCOPE_NONE || parsed.kind == SCOPE_NETNS_PATTERN || place_look(scope, &place);
 }
 
+static int own_netns(uint64_t *inode)
+{
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st)) {
+		*inode = st.st_ino;
+		return fd;
+	}
+	close_fd(&fd);
+	return -1;
+}
+
+/* BPF and rtnetlink look for a device's index in the caller's namespace. back: -1 where it is that already. */
+int place_enter(const struct place *place, int *back)
+{
+	uint64_t inode;
+
+	*back = own_netns(&inode);
+	if (*back < 0)
+		return -errno;
+	if (inode == place->inode) {
+		close_fd(back);
+		return 0;
+	}
+	if (!setns(place->fd, CLONE_NEWNET))
+		return 0;
+	inode = errno;
+	close_fd(back);
+	return -(int)inode;
+}
+
+/* Nothing else may run in a namespace that was only visited. */
+void place_leave(int back)
+{
+	if (back >= 0 && setns(back, CLONE_NEWNET))
+		_exit(70);
+	close_fd(&back);
+}
+
 bool place_same(const struct place *a, const struct place *b)
 {
-	return a->inode && a->inode == b->inode && a->ifindex == b->ifindex;
+	return a->inode && a->inode == b->inode && a->ifindex == b->ifindex && a->ingress == b->ingress;
 }
 
 uint64_t netns_root_inode(void)

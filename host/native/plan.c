@@ -23,11 +23,11 @@ static int config_check(json_t *config, const char *digest)
 static int function_parse(json_t *entry, struct function_spec *out)
 {
 	const char *config_digest;
-	json_t *bundle, *config;
+	json_t *bundle, *config, *experimental = NULL;
 
-	if (unpack(WHERE, "the plan's functions", entry, "{s:s, s:I, s:s, s:o, s:s, s:o, s:s}", "function", &out->function,
+	if (unpack(WHERE, "the plan's functions", entry, "{s:s, s:I, s:s, s:o, s:s, s:o, s:s, s?o}", "function", &out->function,
 		   "abi", &out->abi, "scope", &out->scope, "bundle", &bundle, "tag", &out->tag, "config", &config,
-		   "configDigest", &config_digest))
+		   "configDigest", &config_digest, "experimental", &experimental))
 		return -1;
 	if (unpack(WHERE, "the plan's bundle", bundle, "{s:s, s:s, s:s, s:s}", "name", &out->bundle,
 		   "version", &out->version, "sha256", &out->sha256, "manifestSha256", &out->manifest_sha256))
@@ -42,6 +42,9 @@ static int function_parse(json_t *entry, struct function_spec *out)
 		return fail(WHERE, NULL, "the plan: a digest or the tag of %s is malformed", out->function);
 	if (!json_is_object(config))
 		return fail(WHERE, NULL, "the plan: config is not an object");
+	if (experimental && !json_is_true(experimental))
+		return fail(WHERE, NULL, "the plan: experimental is there, and not true");
+	out->experimental = experimental;
 	out->config = config;
 	out->planned = out->scope;
 	return config_check(config, config_digest);

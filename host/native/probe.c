@@ -189,10 +189,22 @@ struct probe probe_signatures(void)
 	}
 }
 
+static struct probe probe_cast(void)
+{
+	return probe_kernel_function("bpf_cast_to_kern_ctx");
+}
+
+static struct probe probe_softnet(void)
+{
+	return probe_kernel_object("softnet_data");
+}
+
 static const struct {
 	const char *feature;
 	struct probe (*ask)(void);
 } features[] = {
+	{ "ksym:bpf_cast_to_kern_ctx", probe_cast },
+	{ "ksym:softnet_data", probe_softnet },
 	{ "link:netns", probe_netns_link },
 	{ "link:tcx", probe_tcx_link },
 	{ "prog_type:flow_dissector", probe_flow_dissector },
@@ -225,6 +237,9 @@ static struct probe variant_probe(const struct variant *variant)
 	if (!fits)
 		return probed(HAVE_NO, 0, "the running kernel is outside its kernel range");
 	json_array_foreach(variant->features, i, feature) {
+		/* A device's, which is asked where the program is attached. */
+		if (!strcmp(json_string_value(feature), DEVICE_BACKLOG))
+			continue;
 		probe = probe_feature(json_string_value(feature));
 		if (probe.have == HAVE_YES)
 			continue;

@@ -165,5 +165,5 @@ int step_settle(struct step *step)
 
 bool step_runs(const struct step *step)
 {
-	return pin_at(&step->pin, &step->place);
+	return pin_at(&step->pin, &step->place) && step->pin.ingress == step->place.ingress;
 }

@@ -6,6 +6,7 @@ import { run } from "../harness/command.ts";
 
 const includes = fileURLToPath(new URL("../../packages/_include", import.meta.url));
 const packageFolder = fileURLToPath(new URL("../../packages/gro-live", import.meta.url));
+const harness = fileURLToPath(new URL("../harness", import.meta.url));
 const native = fileURLToPath(new URL("native", import.meta.url));
 
 /** Compiles the program to `output`. */
@@ -18,12 +19,15 @@ export async function buildDropper(output: string): Promise<void> {
 	await compile(native, "drop.bpf.c", output);
 }
 
-/** Compiles `hold` or `talk`, for a VM without libraries. */
-export async function buildTool(name: "hold" | "talk", output: string): Promise<void> {
-	const library = { hold: "libbpf", talk: "libsodium" }[name];
-	const { stdout } = await run("pkg-config", ["--static", "--libs", library]);
+const LIBRARIES = { hold: "libbpf", talk: "libsodium", features: undefined } as const;
+
+/** Compiles a tool for a VM without libraries; `features` is what other tests use, too. */
+export async function buildTool(name: keyof typeof LIBRARIES, output: string): Promise<void> {
+	const library = LIBRARIES[name];
+	const { stdout } = library ? await run("pkg-config", ["--static", "--libs", library]) : { stdout: "" };
+	const source = library ? join(native, `${name}.c`) : join(harness, `${name}.c`);
 	const flags = ["-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror"];
-	await run("gcc", [...flags, join(native, `${name}.c`), "-o", output, ...stdout.trim().split(/\s+/)]);
+	await run("gcc", [...flags, source, "-o", output, ...stdout.trim().split(/\s+/).filter(Boolean)]);
 }
 
 async function compile(cwd: string, source: string, output: string): Promise<void> {

@@ -21,6 +21,8 @@ export interface SampleSpec {
 	readonly fixes?: readonly string[];
 	/** Who signs; nobody where empty. */
 	readonly signers?: readonly SecretKey[];
+	/** Why nobody should run it without saying so. */
+	readonly experimental?: string;
 }
 
 export interface SignedSample {
@@ -40,6 +42,7 @@ export async function signedSample(spec: SampleSpec): Promise<SignedSample> {
 			name,
 			version: spec.version,
 			...(spec.fixes === undefined ? {} : { fixes: spec.fixes }),
+			...(spec.experimental === undefined ? {} : { experimental: spec.experimental }),
 			...(places === undefined ? {} : { config: PARAMETERS }),
 		},
 		source: (text) =>

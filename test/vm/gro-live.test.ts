@@ -1,15 +1,20 @@
 // packages/gro-live, which is attached nowhere but here: on Linux 6.12 and 7.x, on the loopback device of a VM. Every byte arrives, nothing
 // waits for what does not come, and the kernel has nothing to say. About 25 seconds a kernel.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { serializePlan } from "#host/plan.ts";
 import { buildDropper, buildObject, buildTool } from "../gro-live/build.ts";
 import { registerUndo, type Undo } from "../harness/cleanup.ts";
+import { run } from "../harness/command.ts";
 import { requireTools, skipUnless } from "../harness/feature.ts";
-import { buildTools } from "../tso/build.ts";
 import { boot, haveKernel, type Report } from "./boot.ts";
-import { packTree, place, placeBase } from "./image.ts";
+import { packTree, place, placeBase, storeBundle } from "./image.ts";
+
+const TOP = join(import.meta.dirname, "../..");
+const KFN = join(TOP, "node_modules/.bin/kfn");
+const PACKAGE = join(TOP, "packages/gro-live");
 
 let folder: string;
 let undo: Undo;
@@ -20,26 +25,48 @@ beforeAll(async () => {
 	folder = mkdtempSync(join(tmpdir(), `kfn-vm-gro-live-${process.pid}-`));
 	undo = registerUndo(`vm image ${folder}`, () => rmSync(folder, { recursive: true, force: true }));
 	const tree = join(folder, "tree");
-	mkdirSync(join(folder, "tso"));
 	const built = (name: string) => join(folder, name);
 	await Promise.all([
 		buildObject(built("gro_live.o")),
 		buildDropper(built("drop.o")),
 		buildTool("hold", built("hold")),
 		buildTool("talk", built("talk")),
+		buildTool("features", built("features")),
 	]);
-	const { hold: features } = await buildTools(join(folder, "tso"), "static");
 	placeBase(tree, "gro-live-init.sh");
 	for (const object of ["gro_live.o", "drop.o"]) place(tree, object, readFileSync(built(object)));
-	for (const tool of ["hold", "talk"]) place(tree, join("bin", tool), readFileSync(built(tool)), 0o755);
-	place(tree, "bin/features", readFileSync(features), 0o755);
+	for (const tool of ["hold", "talk", "features"])
+		place(tree, join("bin", tool), readFileSync(built(tool)), 0o755);
+	await placePlan(tree);
 	initrd = join(folder, "initrd.zst");
 	await packTree(tree, initrd);
 });
 
 afterAll(() => undo.run());
 
-interface Line {
+/** The bundle as `kfn build` makes it, in the image's store, and plans for the loader: `live`, `unasked`, which does not say that it is experimental, and `empty`. */
+async function placePlan(tree: string): Promise<void> {
+	const env = { ...process.env, KFN_ROOT: tree, KFN_PASSPHRASE: "of a key that lives for one test" };
+	const kfn = (...args: string[]) => run(KFN, args, { cwd: folder, env });
+	await kfn("key", "generate", "--out", "publisher.key");
+	await kfn("build", PACKAGE, "--key", "publisher.key", "--out", "gro-live.kfn");
+	await kfn("trust", "add", "gro-live", "--key", "publisher.key.pub");
+	const live = await storeBundle(tree, join(folder, "gro-live.kfn"), { scope: "dev:lo" });
+	const { experimental, ...unasked } = live;
+	expect(experimental).toBe(true);
+	for (const [name, functions] of Object.entries({ live: [live], unasked: [unasked], empty: [] })) {
+		const plan = {
+			schema: "kfn.plan/1",
+			generation: 1,
+			created: "2026-11-29T10:00:00.000Z",
+			reason: "",
+			functions,
+		} as const;
+		place(tree, `plans/${name}.json`, Buffer.from(serializePlan(plan)));
+	}
+}
+
+interface Line extends Record<string, unknown> {
 	readonly runs: number;
 	/** Segments that were taken out, and packets that brought them. */
 	readonly absorbed: number;
@@ -50,7 +77,7 @@ interface Line {
 	readonly sent: string;
 	readonly received: string;
 	readonly dropped: number;
-	readonly flaps: number;
+	readonly streams: number;
 }
 
 /** What the lines of a report say together; not its retransmits and times, which are the emulator's. */
@@ -82,6 +109,15 @@ describe.each(["6.12", "7"])("on Linux %s", (series) => {
 		expect(of("before").missed).toBeGreaterThan(5);
 		// Detached in mid-train: what was taken out is lost, and TCP sends that again, too.
 		expect(of("flapping").missed).toBeGreaterThan(0);
+		expect(reports.get("unasked")).toMatchObject({
+			exit: 1,
+			text: expect.stringContaining("LOAD_EXPERIMENTAL"),
+		});
+		expect(of("bundle")).toMatchObject({ functions: [{ step: "attach", vectors: { run: 6 } }] });
+		expect(of("loaded").retransmits).toBeGreaterThanOrEqual(0);
+		expect(of("proof")).toMatchObject({ functions: [{ proof: "proved" }] });
+		expect(of("pins")).toMatchObject({ pins: [{ scope: "dev:lo", link: { type: "tcx", alive: true } }] });
+		expect(of("removed")).toMatchObject({ detached: [{ function: "gro-live", scope: "dev:lo" }] });
 		expect(reports.get("taint")!.text.trim()).toBe("0");
 		expect(reports.get("dmesg")!.text).not.toMatch(/WARNING|BUG|Oops|Call Trace|refcount|divide/);
 	});

@@ -182,6 +182,7 @@ export async function storeBundle(
 		tag: manifest.tag.value,
 		config,
 		configDigest: configDigest(config),
+		...(manifest.experimental === undefined ? {} : { experimental: true }),
 	};
 	return planned;
 }

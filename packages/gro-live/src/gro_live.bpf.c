@@ -23,6 +23,9 @@
 #include "backlog.h"
 
 KFN_NOTE("gro-live", "1", ">=6.6",
+	 KFN_FEATURE("device:backlog")
+	 KFN_FEATURE("ksym:bpf_cast_to_kern_ctx")
+	 KFN_FEATURE("ksym:softnet_data")
 	 KFN_FEATURE("link:tcx")
 	 KFN_FEATURE("prog_type:sched_cls"));
 KFN_LICENSE("Dual BSD/GPL");

@@ -4,7 +4,7 @@
  * counted. Only for a VM: it would attach anywhere.
  *
  * hold OBJECT DEVICE|- ingress|egress [before]: "-" loads the program and ends. before: as the first of the hook.
- * stdin: lines "stats", "detach", "attach", each answered by one line; the end detaches.
+ * stdin: lines "stats", and "flap", which detaches and attaches 20 times; each is answered by one line. The end detaches.
  * stdout: "attached", then the answers; stats are {"runs", and the counters of every CPU's buffer together}.
  */
 #include <bpf/bpf.h>
@@ -23,6 +23,8 @@
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
 #define FLAG_BEFORE (1 << 3)
+
+#define FLAPS 20
 
 static struct bpf_object *object;
 static int program, link_fd = -1;
@@ -64,14 +66,16 @@ static void attach(void)
 	link_fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	if (link_fd < 0)
 		err(1, "tcx link");
-	puts("attached");
 }
 
-static void detach(void)
+/* Taken off and put back, so that each time another packet is the first that it does not see. */
+static void flap(void)
 {
-	close(link_fd);
-	link_fd = -1;
-	puts("detached");
+	for (int i = 0; i < FLAPS; i++) {
+		close(link_fd);
+		attach();
+	}
+	puts("flapped");
 }
 
 static void stats(void)
@@ -116,13 +120,12 @@ int main(int argc, char **argv)
 		err(1, "counting of runs");
 	setlinebuf(stdout);
 	attach();
+	puts("attached");
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "stats\n"))
 			stats();
-		else if (!strcmp(line, "detach\n"))
-			detach();
-		else if (!strcmp(line, "attach\n"))
-			attach();
+		else if (!strcmp(line, "flap\n"))
+			flap();
 	}
 	return 0;
 }
