@@ -53,6 +53,8 @@ export interface Layout {
 	readonly bootRecords: string;
 	/** Which devices run what (docs/formats/offload.md). */
 	readonly offload: string;
+	/** What was seen of devices that were tried (docs/formats/offload.md). */
+	readonly observations: string;
 	/** What was revoked (docs/formats/recall.md): in a folder of its own, since it is written without the host's lock. */
 	readonly recall: string;
 	readonly revoked: string;
@@ -111,6 +113,7 @@ export function layoutOf(root: string): Layout {
 		bootEnabled: join(root, "etc/kfn/boot-enabled.json"),
 		bootRecords: join(root, "run/kfn/boot"),
 		offload: join(state, "offload.json"),
+		observations: join(state, "observations.json"),
 		recall: join(state, "recall"),
 		revoked: join(state, "recall/revoked.json"),
 		recallList: join(state, "recall/list.json"),

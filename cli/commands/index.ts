@@ -49,6 +49,7 @@ import { LogShow } from "./log/show.ts";
 import { LogVerify } from "./log/verify.ts";
 import { LogWitness } from "./log/witness.ts";
 import { Mirror } from "./mirror.ts";
+import { OffloadProbe } from "./offload/probe.ts";
 import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
@@ -136,6 +137,7 @@ export const COMMANDS = {
 	"lockdown:disable": LockdownDisable,
 	"lockdown:enable": LockdownEnable,
 	"lockdown:status": LockdownStatus,
+	"offload:probe": OffloadProbe,
 	"log:prove": LogProve,
 	"log:show": LogShow,
 	"log:verify": LogVerify,

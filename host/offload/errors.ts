@@ -23,6 +23,14 @@ export const OFFLOAD_ERRORS = {
 		means: "a device that runs what the change takes away could not be taken out, so the change was refused",
 	},
 	OFFLOAD_NOT_ENABLED: { exit: 1, means: "offload of the function is not enabled at the device" },
+	OFFLOAD_PROBE_FUNCTION: {
+		exit: 1,
+		means: "there is nothing here to compare the device with, or no way to send it through",
+	},
+	OFFLOAD_PROBE_DIFFERS: {
+		exit: 3,
+		means: "the device made other packets than the function: it does not run what it says",
+	},
 	OFFLOAD_STATE_MALFORMED: { exit: 1, means: "offload.json is not in the documented form" },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; means: string }>;
 

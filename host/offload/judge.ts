@@ -11,6 +11,7 @@ import { catalogueSource } from "./catalogue-source.ts";
 import { type DeviceReport, identityOf } from "./device.ts";
 import { devlinkClaims } from "./devlink.ts";
 import { standingOf } from "./host-standing.ts";
+import { observationOf, observedDevice } from "./observations.ts";
 import type { SourceAnswer } from "./source.ts";
 import type { Standing } from "./standing.ts";
 import { isIn, isSame, type OffloadEntry, readEntries } from "./state.ts";
@@ -97,10 +98,15 @@ export async function judge(
 	const identity = identityOf(report);
 	const claims = host.claims ?? catalogueSource(host, lock);
 	const standing = host.standing ?? standingOf(host);
+	const running = runningAt(host, ground, device, functionName);
 	return verdictOf({
 		function: functionName,
 		identity,
-		running: runningAt(host, ground, device, functionName),
+		running,
+		observation:
+			running === null
+				? undefined
+				: observationOf(host, observedDevice(device, identity), functionName, running),
 		answers: { catalogue: await claims.claims(identity), devlink: devlinkAnswer(report) },
 		features: report.features,
 		gsoMaxSegments: report.gsoMaxSegments,

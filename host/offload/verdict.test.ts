@@ -60,6 +60,21 @@ test("equal tag, ABI and config, within limits, not revoked, signed: offloadable
 	expect(catalogue(says({ tag: OLD }, {}))).toEqual([]);
 });
 
+test("what was seen of the device counts beside what is claimed", () => {
+	const at = "2026-11-29T12:00:00.000Z";
+	expect(verdictOf(input({ observation: { agrees: true, at } }))).toMatchObject({
+		offloadable: true,
+		evidence: "claimed and observed",
+	});
+	const otherwise = verdictOf(input({ observation: { agrees: false, at } }));
+	expect(otherwise).toMatchObject({
+		offloadable: false,
+		failed: [{ condition: "observed-otherwise", details: { at } }],
+		evidence: "claimed",
+	});
+	expect(otherwise.failed.some(isSecurity)).toBe(true);
+});
+
 test.each<NoClaim>([
 	...(["unsigned", "untrusted", "foreign-vendor", "expired", "not-yet"] as const),
 	...(["wrong-firmware", "replayed", "malformed", "unreadable"] as const),

@@ -36,6 +36,7 @@ export type ConditionName =
 	| "config"
 	| "limits"
 	| "revoked"
+	| "observed-otherwise"
 	| "not-running"
 	| "no-feature";
 
@@ -74,7 +75,8 @@ export interface VerdictInput {
 	readonly standing: Standing;
 	/** Which release a tag is; undefined where this host does not know it. */
 	readonly release: (tag: string) => KnownRelease | undefined;
-	readonly evidence?: Evidence;
+	/** What was seen of this function in this device with this firmware (probe.ts). */
+	readonly observation?: { readonly agrees: boolean; readonly at: string } | undefined;
 }
 
 const SECURITY: ReadonlySet<ConditionName> = new Set([
@@ -84,6 +86,7 @@ const SECURITY: ReadonlySet<ConditionName> = new Set([
 	"replayed",
 	"malformed",
 	"revoked",
+	"observed-otherwise",
 ]);
 
 /** Whether a failed condition is of security: what speaks for the device is not to be trusted. */
@@ -100,6 +103,7 @@ export function verdictOf(input: VerdictInput): Verdict {
 	const failed = [
 		...runningFails(input),
 		...featureFails(input),
+		...observedFails(input),
 		...catalogueFails(input, signed),
 		...driverFails(answers.devlink),
 		...(running === null ? [] : agreementFails(running, signed, driver)),
@@ -113,7 +117,7 @@ export function verdictOf(input: VerdictInput): Verdict {
 		running,
 		claims: [...signed, ...driver],
 		fits: fitting[0] ?? null,
-		evidence: input.evidence ?? "claimed",
+		evidence: input.observation?.agrees === true ? "claimed and observed" : "claimed",
 	};
 }
 
@@ -140,6 +144,12 @@ function runningFails({ function: name, running, standing }: VerdictInput): Cond
 					} as const,
 				]),
 	];
+}
+
+function observedFails({ observation, identity }: VerdictInput): Condition[] {
+	if (observation === undefined || observation.agrees) return [];
+	const message = `${identity.device} was tried and made other packets than the function`;
+	return [{ condition: "observed-otherwise", message, details: { at: observation.at } }];
 }
 
 function featureFails({ function: name, features, identity }: VerdictInput): Condition[] {

@@ -234,7 +234,8 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	writeFileSync(join(world.folder, "osv.json"), worked("advisory.md", "payload"));
 	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
 	// It is about the whole machine and refuses any other root, so that only test/vm/lockdown.test.ts enables it.
-	const seen = new Set<string>(["registry:serve", "lockdown:enable"]);
+	// A device that segments is in test/offload only, which checks the shape of what tries it.
+	const seen = new Set<string>(["registry:serve", "lockdown:enable", "offload:probe"]);
 	let enrolled = "";
 	for (const [id, ...args] of commandLines(world)) {
 		const { stdout, code } = await world.kfn(
