@@ -1,9 +1,11 @@
 // kfn catalogue: signs, shows, verifies, publishes and fetches vendors' catalogues (docs/formats/catalogue.md). Refuses to call one
 // verified that is not signed for every device that it is of, or not in force.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { basename, join } from "node:path";
+import type { Host } from "#host/host.ts";
 import { withLock } from "#host/lock.ts";
 import { storeCatalogues } from "#host/offload/catalogue-files.ts";
+import { catalogueSource } from "#host/offload/catalogue-source.ts";
+import { identityOf } from "#host/offload/device.ts";
+import type { Identity, SourceAnswer } from "#host/offload/source.ts";
 import { vendorsInForce } from "#host/vendors.ts";
 import {
 	demandCatalogueInForce,
@@ -86,24 +88,38 @@ export async function publishCatalogue(
 	};
 }
 
-/** Takes what a registry lists for these vendors, or for those of this machine's network devices, in place of what it listed before. */
+/**
+ * Takes what a registry lists for these vendors, or for those of the network devices here, in place of what it listed before; says
+ * what that makes of each such device, and remembers its highest serial.
+ */
 export async function fetchCatalogues(
 	context: Context,
 	input: { hardware: readonly string[]; registry: string | undefined },
 ): Promise<Output> {
+	const host = openContextHost(context);
 	const typed = input.hardware.map(parseHardware);
-	const names = [...new Set((typed.length === 0 ? vendorsHere() : typed).map(hardwareName))].sort();
+	const here = await devicesHere(host, typed.length > 0);
+	const wanted = typed.length > 0 ? typed.map(hardwareName) : here.map(({ name }) => name);
 	const source = await openTrustedSource(context, input.registry);
-	const fetched: { name: string; catalogues: readonly FetchedCatalogue[] }[] = [];
-	for (const name of names) {
+	const found: { name: string; envelopes: readonly DsseEnvelope[] }[] = [];
+	for (const name of [...new Set(wanted)].sort()) {
 		context.onStep({ step: "reading catalogues", detail: name });
-		const envelopes = await source.statements(name, CATALOGUE_FORM);
-		await withLock(openContextHost(context), "catalogue fetch", (lock) =>
-			storeCatalogues(lock, name, envelopes),
-		);
-		fetched.push({ name, catalogues: envelopes.map(summary) });
+		found.push({ name, envelopes: await source.statements(name, CATALOGUE_FORM) });
 	}
-	return { json: { registry: source.description, fetched }, text: fetchedText(fetched) };
+	const devices = await withLock(host, "catalogue fetch", async (lock) => {
+		for (const { name, envelopes } of found) storeCatalogues(lock, name, envelopes);
+		const judged: DeviceAnswer[] = [];
+		for (const { name, identity } of here) {
+			if (!wanted.includes(name)) continue;
+			judged.push(deviceAnswer(identity, await catalogueSource(host, lock).claims(identity)));
+		}
+		return judged;
+	});
+	const fetched = found.map(({ name, envelopes }) => ({ name, catalogues: envelopes.map(summary) }));
+	return {
+		json: { registry: source.description, fetched, devices },
+		text: [...fetchedText(fetched), ...devices.map(deviceText)].join("\n"),
+	};
 }
 
 export function readCatalogue(file: string): Promise<DsseEnvelope> {
@@ -127,30 +143,44 @@ function summary(envelope: DsseEnvelope): FetchedCatalogue {
 	return { id, issuer, serial, expires };
 }
 
-function fetchedText(fetched: readonly { name: string; catalogues: readonly FetchedCatalogue[] }[]): string {
-	if (fetched.length === 0) return "no network device here has a bus and a vendor: name BUS:VENDOR";
-	return fetched
-		.flatMap(({ name, catalogues }) =>
-			catalogues.length === 0
-				? [`${name}: none`]
-				: catalogues.map(
-						({ id, issuer, serial, expires }) =>
-							`${name}: ${id} of ${issuer}, serial ${serial}, until ${expires}`,
-					),
-		)
-		.join("\n");
+function fetchedText(
+	fetched: readonly { name: string; catalogues: readonly FetchedCatalogue[] }[],
+): string[] {
+	if (fetched.length === 0) return ["no network device here has a bus and a vendor: name BUS:VENDOR"];
+	return fetched.flatMap(({ name, catalogues }) => {
+		if (catalogues.length === 0) return [`${name}: none`];
+		return catalogues.map(({ id, issuer, serial, expires }) => {
+			return `${name}: ${id} of ${issuer}, serial ${serial}, until ${expires}`;
+		});
+	});
 }
 
-/** Bus and vendor of the network devices that sysfs shows; a device without either is left out. */
-function vendorsHere(): { bus: string; vendor: string }[] {
-	return readdirSync("/sys/class/net").flatMap((device) => {
-		try {
-			const parent = join("/sys/class/net", device, "device");
-			const bus = basename(readlinkSync(join(parent, "subsystem")));
-			const vendor = readFileSync(join(parent, "vendor"), "latin1").trim().replace(/^0x/, "");
-			return [parseHardware(`${bus}:${vendor}`)];
-		} catch {
-			return [];
-		}
+/** What the catalogues on this host say of a device now; null where one speaks, or none does. */
+interface DeviceAnswer {
+	readonly device: string;
+	readonly claims: number | null;
+	readonly reason: string | null;
+	readonly why: string | null;
+}
+
+function deviceAnswer({ device }: Identity, answer: SourceAnswer): DeviceAnswer {
+	if (answer.kind === "claims") return { device, claims: answer.claims.length, reason: null, why: null };
+	return { device, claims: null, reason: answer.reason, why: answer.why };
+}
+
+function deviceText({ device, claims, reason, why }: DeviceAnswer): string {
+	return claims === null ? `${device}: ${reason}: ${why}` : `${device}: ${claims} claims for its firmware`;
+}
+
+/** The network devices of this namespace that catalogues can name; where vendors were typed, a machine that does not tell is one without. */
+async function devicesHere(host: Host, typed: boolean): Promise<{ name: string; identity: Identity }[]> {
+	const reports = await host.devices.show("/proc/self/ns/net").catch((error: unknown) => {
+		if (!typed) throw error;
+		return [];
+	});
+	return reports.flatMap((report) => {
+		const identity = identityOf(report);
+		const { bus, vendor } = identity;
+		return bus === null || vendor === null ? [] : [{ name: hardwareName({ bus, vendor }), identity }];
 	});
 }

@@ -1,7 +1,7 @@
 // Catalogues on this host: the operator's files and what a registry had (docs/formats/catalogue.md). Refuses to believe either: each
 // is read and taken apart here, and judged where a device asks.
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { catalogueOfValue, parseCatalogueFile, unverifiedCatalogue } from "#signing/catalogue.ts";
 import { CATALOGUE_LIMITS, type Catalogue } from "#signing/catalogue-payload.ts";
 import { type DsseEnvelope, envelopeValue } from "#signing/envelope.ts";
@@ -68,7 +68,7 @@ function* places({ layout }: Host): Generator<{ path: string; open: () => readon
 	for (const path of jsonFiles(layout.catalogues))
 		yield { path, open: () => [parseCatalogueFile(bytes(path))] };
 	for (const path of jsonFiles(layout.fetchedCatalogues))
-		yield { path, open: () => statementsIn(bytes(path)) };
+		yield { path, open: () => statementsIn(bytes(path), basename(path, ".json")) };
 }
 
 /** A file that goes away between listing and reading is an empty one, and so a broken one: the next look shows what is there. */
@@ -76,11 +76,11 @@ function bytes(path: string): Uint8Array {
 	return readIfThere(path) ?? new Uint8Array();
 }
 
-function statementsIn(file: Uint8Array): DsseEnvelope[] {
+function statementsIn(file: Uint8Array, name: string): DsseEnvelope[] {
 	const text = decodeUtf8(file, DOCUMENT_BYTES);
 	const value = text === undefined ? undefined : parseStrictJson(text);
-	const fits = hasExactly(value, FIELDS) && value.schema === SCHEMA && value.kind === "catalogue";
-	if (!fits || !Array.isArray(value.statements) || value.statements.length > MOST)
+	const ours = hasExactly(value, FIELDS) && value.schema === SCHEMA && value.kind === "catalogue";
+	if (!ours || value.name !== name || !Array.isArray(value.statements) || value.statements.length > MOST)
 		throw new SigningError("CATALOGUE_MALFORMED", `it is not a document of ${SCHEMA} with catalogues`);
 	return value.statements.map(catalogueOfValue);
 }

@@ -261,4 +261,32 @@ describe("attacks", () => {
 	});
 });
 
+test("whatever stands in either folder, there is an answer with a name", async () => {
+	await fake.locked((lock) => storeCatalogues(lock, "pci-e9a1", []));
+	const { catalogues, fetchedCatalogues } = fake.host.layout;
+	const envelope = serializeDsseEnvelope(await signed());
+	place("ex.json", await signed());
+	await fake.locked(async (lock) => storeCatalogues(lock, "pci-e9a1", [await signed()]));
+	const document = readFileSync(join(fetchedCatalogues, "pci-e9a1.json"));
+	rmSync(join(catalogues, "ex.json"));
+	const outcomes = new Set<string>();
+	for (const [path, original] of [
+		[join(catalogues, "ex.json"), Buffer.from(envelope)],
+		[join(fetchedCatalogues, "pci-e9a1.json"), document],
+	] as const) {
+		for (let at = 0; at < original.length; at += 23) {
+			const bytes = Buffer.from(original);
+			bytes[at]! ^= 1 << (at % 8);
+			writeFileSync(path, at % 3 === 0 ? bytes.subarray(0, at) : bytes);
+			const answer = await ask();
+			// Only what says the same may still count.
+			if (answer.kind === "claims") expect(tags(answer)).toEqual([OLD_TAG, TAG]);
+			outcomes.add(answer.kind === "none" ? answer.reason : answer.kind);
+		}
+		rmSync(path);
+	}
+	expect(["claims", "malformed", "none", "untrusted"]).toEqual(expect.arrayContaining([...outcomes]));
+	expect([...outcomes]).toEqual(expect.arrayContaining(["malformed", "untrusted"]));
+});
+
 const FROM = "example ex100, serial 4";

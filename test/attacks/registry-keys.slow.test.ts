@@ -12,6 +12,7 @@ import { binOf } from "#signing/tuf/bins.ts";
 import { tufKeyId, tufKeyOf } from "#signing/tuf/key.ts";
 import { parseEnvelope, serializeEnvelope } from "#signing/tuf/metadata.ts";
 import { signNew } from "#signing/tuf/sign.ts";
+import { serializeVendors } from "#signing/vendors.ts";
 import { Forger, forge } from "../harness/forgery.ts";
 import { fromServer, type LyingMirror } from "../harness/lying-mirror.ts";
 import type { TestRegistry } from "../harness/registry.ts";
@@ -200,6 +201,22 @@ test("a stolen bins key: a map of publishers that it lists is not the registry's
 	expect(Buffer.from(set.files.get("publishers.json")!)).toEqual(
 		Buffer.from(registry.trust.documents["kfn/publishers.json"]),
 	);
+});
+
+test("a stolen bins key: a map of vendors that it lists is nobody's, where the registry has none", async () => {
+	const { forger, mirror, open } = await victim();
+	const thief = (await generateKeyPair()).publicKey;
+	const hardware = { issuer: "thief", bus: "pci", vendor: "8086", devices: "all" } as const;
+	const map = serializeVendors({ vendors: [{ ...hardware, threshold: 1, keys: [thief] }] });
+	const sha256 = createHash("sha256").update(map).digest("hex");
+	mirror.lie(paths.target("kfn/vendors.json", sha256).slice(1), map);
+	await forger.bin(binOf("kfn/vendors.json", SHAPE), (signed) => ({
+		...signed,
+		targets: { ...signed.targets, "kfn/vendors.json": { length: map.byteLength, hashes: { sha256 } } },
+	}));
+	const { set } = await open();
+	expect(set.files.has("registry.json")).toBe(true);
+	expect(set.files.has("vendors.json")).toBe(false);
 });
 
 describe("revoked publisher", () => {
