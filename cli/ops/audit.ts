@@ -7,6 +7,7 @@ import { type KernelVersion, kernelVersion } from "#host/advisories/kernel-versi
 import { type Known, readKnown } from "#host/advisories/known.ts";
 import { codeOf, gravest } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
+import { advertised } from "#host/offload/advertised.ts";
 import { trustStatus } from "#host/trust-state/report.ts";
 import type { Advisory } from "#signing/advisory.ts";
 import { learnAdvisories } from "../client/advisories.ts";
@@ -69,21 +70,26 @@ async function ask(context: Context, host: Host, { registry, offline }: AuditInp
 
 /** What was verified of the registry has an end: after it, nobody knows what has been said since. */
 function offlineAnswer(host: Host): RegistryAnswer {
-	const { state, freshUntil } = trustStatus(host);
+	const { state, freshUntil, problem } = trustStatus(host);
 	if (state === "fresh" || state === "suspended") return { asked: false, error: null };
-	const message =
-		freshUntil === null
-			? "this host has never read a registry's advisories"
-			: `what this host verified of its registry was fresh until ${freshUntil}`;
-	return { asked: false, error: { code: "TRUST_EXPIRED", message, exit: 3 } };
+	const { code, message } = problem ?? {
+		code: state === "unpinned" ? "HOST_TRUST_NO_ROOT" : "TRUST_EXPIRED",
+		message:
+			freshUntil === null
+				? "this host has never read a registry's advisories"
+				: `what this host verified of its registry was fresh until ${freshUntil}`,
+	};
+	return { asked: false, error: { code, message, exit: 3 } };
 }
 
 async function reportOf(host: Host, { known, source, registry }: Asked): Promise<AuditReport> {
 	const kernel = kernelVersion(host);
-	const { subjects, unseen } = await auditHost(host, known, kernel, []);
+	const { devices, problem } = await advertised(host);
+	const { subjects, unseen } = await auditHost(host, known, kernel, devices);
 	const releases = await releasesFor(source, known, subjects);
 	const audited = subjects.map((subject) => {
-		const { config: _config, ...shown } = subject;
+		const { where, now, function: name, scope, device, bundle, version, tag, held } = subject;
+		const shown = { where, now, function: name, scope, device, bundle, version, tag, held };
 		return { ...shown, advisories: withFixes(known, kernel, subject, releases) };
 	});
 	return {
@@ -92,6 +98,7 @@ async function reportOf(host: Host, { known, source, registry }: Asked): Promise
 		registry,
 		notices: known.flatMap(({ notices }) => notices),
 		unseen: unseen === null ? null : { code: unseen.code, message: unseen.message },
+		devicesUnseen: problem,
 		subjects: audited,
 	};
 }

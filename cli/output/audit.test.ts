@@ -37,6 +37,7 @@ const REPORT: AuditReport = {
 	registry: { asked: true, error: null },
 	notices: [],
 	unseen: null,
+	devicesUnseen: null,
 	subjects: [
 		{ ...NOWHERE, where: "running", now: true, function: "flow-dissector", advisories: [KERNEL_BUG] },
 		{

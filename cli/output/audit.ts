@@ -34,11 +34,13 @@ export interface AuditReport {
 	readonly notices: readonly Notice[];
 	/** Why the kernel could not be looked at; null where it was. */
 	readonly unseen: { readonly code: string; readonly message: string } | null;
+	/** Why devices could not be asked what they run; those that carry a function are known without. Null where they were. */
+	readonly devicesUnseen: { readonly code: string; readonly message: string } | null;
 	readonly subjects: readonly AuditedSubject[];
 }
 
 export function auditText(report: AuditReport): string {
-	const { kernel, registry, notices, unseen, subjects } = report;
+	const { kernel, registry, notices, unseen, devicesUnseen, subjects } = report;
 	const open = subjects.filter(({ advisories }) => advisories.length > 0);
 	const made = kernel.upstream === null ? `cannot be told: ${kernel.why}` : kernel.upstream;
 	return [
@@ -52,6 +54,9 @@ export function auditText(report: AuditReport): string {
 		...(unseen === null
 			? []
 			: [`warning: what runs could not be looked at: ${oneLine(unseen.message)} [${unseen.code}]`]),
+		...(devicesUnseen === null
+			? []
+			: [`warning: devices could not be asked: ${oneLine(devicesUnseen.message)} [${devicesUnseen.code}]`]),
 		...open.flatMap(subjectLines),
 		verdict(report),
 	].join("\n");

@@ -67,8 +67,13 @@ function result(
 	};
 }
 
-function warningsOf({ registry, notices, unseen }: AuditReport): { code: string; message: string }[] {
-	return [...notices, ...[registry.error, unseen].filter((problem) => problem !== null)];
+function warningsOf({
+	registry,
+	notices,
+	unseen,
+	devicesUnseen,
+}: AuditReport): { code: string; message: string }[] {
+	return [...notices, ...[registry.error, unseen, devicesUnseen].filter((problem) => problem !== null)];
 }
 
 function notification({ code, message }: { code: string; message: string }): unknown {

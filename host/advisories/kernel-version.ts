@@ -31,7 +31,7 @@ export function kernelVersion(host: Host): KernelVersion {
  * A distribution that backports single fixes may have more than its number says, never less.
  */
 export function upstreamOf({ release, version, signature }: KernelTexts): KernelVersion {
-	const [, debian] = / Debian (\d+\.\d+\.\d+)(?:-\S+)? \(/.exec(`${version} `) ?? [];
+	const [, debian] = / Debian (?:\d+:)?(\d+\.\d+(?:\.\d+)?)-\d\S* \(/.exec(`${version} `) ?? [];
 	if (debian !== undefined) return known(debian);
 	if (/ Debian /.test(version))
 		return unknown(`uname -v names a Debian version that kfn does not read: ${version}`);

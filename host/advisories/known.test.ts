@@ -1,11 +1,16 @@
 // What a host remembers of advisories: nothing that it verified goes away, whatever is shown to it later.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newAdvisory } from "#signing/advisory.ts";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
 import { type DsseEnvelope, signDsseEnvelope } from "#signing/envelope.ts";
 import { type FakeHost, openFakeHost } from "#test/harness/fake-host.ts";
+import { fakeLoader } from "#test/harness/fake-kfn-load.ts";
 import { trustKeys } from "#test/harness/host-world.ts";
+import { codeOf } from "../errors.ts";
+import { faultAt } from "../faults.ts";
+import { openHost } from "../host.ts";
+import { withLock } from "../lock.ts";
 import { EMPTY_MARK, writeMark } from "../trust-state/mark.ts";
 import { learned, readKnown, readKnownList, remember } from "./known.ts";
 
@@ -144,6 +149,32 @@ describe("attacks", () => {
 		expect(await shown(tomorrow)).toEqual({ known: ["x_A-1 2026-11-24T00:00:00Z one"], notices: [] });
 	});
 });
+
+test.each(["fail", "fail-after", "full"] as const)(
+	"a write that ends in %s, at every point, leaves the old memory or the new one",
+	async (kind) => {
+		const [first, second] = [await advisory(DAY.first), await advisory(DAY.second, { summary: "two" })];
+		for (let at = 1; ; at++) {
+			await shown(first);
+			const faults = faultAt(at, kind);
+			const { list } = await learned(world.host, "gro", [second]);
+			const host = openHost({ root: world.host.layout.root, loader: fakeLoader(world.kernel), faults });
+			const failed = await withLock(host, "test", (lock) => remember(lock, list)).then(
+				() => false,
+				(error: unknown) => codeOf(error) !== "",
+			);
+			const [entry] = readKnownList(world.host, "gro")!.advisories;
+			expect([DAY.first, DAY.second]).toContain(entry!.advisory.modified);
+			if (!failed) {
+				expect(entry!.advisory.modified).toBe(DAY.second);
+				expect(at).toBeGreaterThan(5);
+				return;
+			}
+			// The next command tells the two apart by what it reads; here, the test starts over.
+			rmSync(world.host.layout.advisories, { recursive: true });
+		}
+	},
+);
 
 test("a damaged file is refused: a host must not judge by less than it knew", async () => {
 	await shown(await advisory(DAY.first));
