@@ -1,6 +1,6 @@
 // Flags that several commands share, spelled once.
 
-import { Flags } from "@oclif/core";
+import { Args, Flags } from "@oclif/core";
 
 export const scopeFlag = () =>
 	Flags.string({
@@ -75,3 +75,12 @@ export const sinceFlag = () =>
 
 export const pruneFlag = () =>
 	Flags.boolean({ description: "remove what neither the new state nor the one before it needs" });
+
+/** A device, and one function where not all are meant. */
+export const deviceArgs = () => ({
+	device: Args.string({ required: true, description: "eth0, or eth0@/run/netns/NAME" }),
+	function: Args.string({
+		required: false,
+		description: "such as tso; without it, all that it can be about",
+	}),
+});

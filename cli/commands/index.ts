@@ -49,7 +49,13 @@ import { LogShow } from "./log/show.ts";
 import { LogVerify } from "./log/verify.ts";
 import { LogWitness } from "./log/witness.ts";
 import { Mirror } from "./mirror.ts";
+import { OffloadCheck } from "./offload/check.ts";
+import { OffloadDisable } from "./offload/disable.ts";
+import { OffloadEnable } from "./offload/enable.ts";
+import { OffloadList } from "./offload/list.ts";
 import { OffloadProbe } from "./offload/probe.ts";
+import { OffloadStatus } from "./offload/status.ts";
+import { OffloadWatch } from "./offload/watch.ts";
 import { PermitCreate } from "./permit/create.ts";
 import { PermitPublish } from "./permit/publish.ts";
 import { PermitShow } from "./permit/show.ts";
@@ -146,6 +152,12 @@ export const COMMANDS = {
 	"log:verify": LogVerify,
 	"log:witness": LogWitness,
 	mirror: Mirror,
+	"offload:check": OffloadCheck,
+	"offload:disable": OffloadDisable,
+	"offload:enable": OffloadEnable,
+	"offload:list": OffloadList,
+	"offload:status": OffloadStatus,
+	"offload:watch": OffloadWatch,
 	"permit:create": PermitCreate,
 	"permit:publish": PermitPublish,
 	"permit:show": PermitShow,

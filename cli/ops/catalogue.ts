@@ -179,8 +179,11 @@ async function devicesHere(host: Host, typed: boolean): Promise<{ name: string; 
 		return [];
 	});
 	return reports.flatMap((report) => {
-		const identity = identityOf(report);
+		const identity = identityOf(report, host.kernel);
 		const { bus, vendor } = identity;
-		return bus === null || vendor === null ? [] : [{ name: hardwareName({ bus, vendor }), identity }];
+		// Of the kernel's own devices no vendor speaks; an operator who does asks for them by name.
+		return bus === null || vendor === null || bus === "virtual"
+			? []
+			: [{ name: hardwareName({ bus, vendor }), identity }];
 	});
 }

@@ -52,7 +52,7 @@ async function claimed(host: Host, like: Scope): Promise<AuditDevice[]> {
 
 async function claimsOf(host: Host, report: DeviceReport) {
 	const sources = host.claims ?? catalogueSource(host);
-	const answers = [await sources.claims(identityOf(report)), devlinkClaims(report.devlink)];
+	const answers = [await sources.claims(identityOf(report, host.kernel)), devlinkClaims(report.devlink)];
 	return answers.flatMap((answer) => (answer.kind === "claims" ? answer.claims : []));
 }
 

@@ -135,15 +135,27 @@ function gone(scope: Scope): OffloadError {
 	return new OffloadError("OFFLOAD_DEVICE_GONE", `there is no device ${deviceWord(scope)}`);
 }
 
-/** Who a device says it is. Ids come from the bus's folder in sysfs, which shows every namespace's devices; `null` where it has none. */
-export function identityOf(found: DeviceReport, sysfs = "/sys"): Identity {
-	const id = (file: string) => hexId(sysfs, found.parent, file);
+/**
+ * Who a device says it is. Ids come from the bus's folder in sysfs, which shows every namespace's devices; `null` where it has none.
+ *
+ * A virtual device has no parent: it is the kernel's own code, and is named so: bus `virtual`, vendor `linux`, its kind, and as its
+ * firmware the kernel's release. Whom to believe of it, the operator's map of vendors says.
+ */
+export function identityOf(found: DeviceReport, kernel: string, sysfs = "/sys"): Identity {
+	const { device, kind, parent } = found;
+	const driver = found.driver ?? kind ?? "";
+	if (parent === null) {
+		const isVirtual = kind !== null;
+		const [bus, vendor] = isVirtual ? ["virtual", "linux"] : [null, null];
+		return { device, bus, driver, vendor, deviceId: kind, firmware: isVirtual ? kernel : found.firmware };
+	}
+	const id = (file: string) => hexId(sysfs, parent, file);
 	const [vendor, deviceId] = [id("vendor") ?? id("idVendor"), id("device") ?? id("idProduct")];
 	const subsystem = { vendor: id("subsystem_vendor"), device: id("subsystem_device") };
 	return {
-		device: found.device,
-		bus: found.parent?.bus ?? null,
-		driver: found.driver ?? found.kind ?? "",
+		device,
+		bus: parent.bus,
+		driver,
 		vendor,
 		deviceId,
 		...(subsystem.vendor === null || subsystem.device === null
@@ -154,8 +166,8 @@ export function identityOf(found: DeviceReport, sysfs = "/sys"): Identity {
 }
 
 /** `0x8086\n` of PCI, `0bda\n` of USB: 4 lowercase hex digits, or null. */
-function hexId(sysfs: string, of: DeviceReport["parent"], file: string): string | null {
-	if (of === null || !/^[\w.-]+$/.test(of.bus) || !/^(?!\.)[\w.:-]+$/.test(of.name)) return null;
+function hexId(sysfs: string, of: NonNullable<DeviceReport["parent"]>, file: string): string | null {
+	if (!/^[\w.-]+$/.test(of.bus) || !/^(?!\.)[\w.:-]+$/.test(of.name)) return null;
 	try {
 		const found = readFileSync(join(sysfs, "bus", of.bus, "devices", of.name, file), "utf8");
 		return /^(?:0x)?([0-9a-f]{4})\n?$/.exec(found)?.[1] ?? null;

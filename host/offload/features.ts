@@ -32,14 +32,14 @@ const TCP_DEPTH = 14 + 40 + 60;
 const TCP = ["ipv4", "ipv6", "tcp"];
 
 /**
- * Linux's features, by function. `tx-tcp-ecn-segmentation` is TSO of packets with CWR, which `tso` handles; mangled IP ids are not
+ * Linux's features, by function. The two of ECN are TSO of packets with CWR, which `tso` handles; mangled IP ids are not
  * what it answers. LRO merges what GRO would not. The flow dissector is not here: `rx-hashing` gives a hash of the device's own,
  * and no feature gives the dissector's keys.
  */
 const CARRIERS: Readonly<Record<string, Carriers>> = {
 	tso: {
 		carried: ["tx-tcp-segmentation", "tx-tcp6-segmentation"],
-		also: ["tx-tcp-ecn-segmentation"],
+		also: ["tx-tcp-ecn-segmentation", "tx-tcp-accecn-segmentation"],
 		never: ["tx-tcp-mangleid-segmentation"],
 		protocols: TCP,
 		headerDepth: TCP_DEPTH,

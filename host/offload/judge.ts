@@ -95,7 +95,7 @@ export async function judge(
 	functionName: string,
 	lock?: HostLock,
 ): Promise<Verdict> {
-	const identity = identityOf(report);
+	const identity = identityOf(report, host.kernel);
 	const claims = host.claims ?? catalogueSource(host, lock);
 	const standing = host.standing ?? standingOf(host);
 	const running = runningAt(host, ground, device, functionName);

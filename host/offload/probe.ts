@@ -62,7 +62,7 @@ export async function probeOffload(lock: HostLock, request: ProbeRequest): Promi
 	await demandSameFirmware(lock, device, report);
 	const { superpackets, segments, differences, mtu } = answer;
 	const observation: Observation = {
-		...observedDevice(device, identityOf(report)),
+		...observedDevice(device, identityOf(report, host.kernel)),
 		...{ function: PROBED, abi: rest.abi, tag: rest.tag, configDigest: rest.configDigest },
 		...{ at: host.now().toISOString(), peer, superpackets, segments, agrees: differences.length === 0 },
 	};
@@ -118,8 +118,8 @@ async function withFeaturesOn<T>(
 /** What was seen is of one firmware. */
 async function demandSameFirmware(lock: HostLock, device: Scope, tried: DeviceReport): Promise<void> {
 	const now = await lookAt(lock.host.devices, device);
-	if (JSON.stringify(identityOf(now)) === JSON.stringify(identityOf(tried)) && now.ifindex === tried.ifindex)
-		return;
+	const words = (report: DeviceReport) => JSON.stringify(identityOf(report, lock.host.kernel));
+	if (words(now) === words(tried) && now.ifindex === tried.ifindex) return;
 	throw new OffloadError(
 		"OFFLOAD_REFUSED",
 		`${deviceWord(device)} became another device while it was tried`,

@@ -4,16 +4,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { COMMANDS } from "#cli/commands/index.ts";
 import { initialiseTestTrust } from "#registry/testing/trust.ts";
 import { endChild, waitForLine } from "../harness/command.ts";
 import { skipUnlessKernel } from "../harness/feature.ts";
 import { CLI } from "../sessions/world.ts";
+import { expectShape, FORMATS, schema } from "./shapes.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
-const FORMATS = join(import.meta.dirname, "../../docs/formats");
 const SHARED = [
 	"advisory",
 	"boot-record",
@@ -28,6 +27,8 @@ const SHARED = [
 	"left-open",
 	"lockdown",
 	"notices",
+	"offload-change",
+	"offload-device",
 	"open-advisory",
 	"permit",
 	"trust",
@@ -37,28 +38,8 @@ const SHARED = [
 	"error",
 ];
 
-interface Schema {
-	readonly $defs: Readonly<Record<string, unknown>>;
-}
-
-const schema = JSON.parse(readFileSync(join(FORMATS, "cli.schema.json"), "utf8")) as Schema;
-const ajv = new Ajv2020({ allowUnionTypes: true });
-ajv.addSchema(schema, "cli");
-
 /** Stands for the key id of the certificate that was enrolled. */
 const ENROLLED = "<enrolled>";
-
-function shapeOf(id: string): ValidateFunction {
-	const found = ajv.getSchema(`cli#/$defs/${id}`);
-	if (found === undefined) throw new Error(`the schema has no ${id}`);
-	return found as ValidateFunction;
-}
-
-function expectShape(id: string, document: unknown): void {
-	const shape = shapeOf(id);
-	shape(document);
-	expect(shape.errors ?? [], `${id}: ${JSON.stringify(document)}`).toEqual([]);
-}
 
 const HARDWARE = ["--hardware", "pci:e9a1", "--device", "1001", "--driver", "exnic", "--firmware", "1.0"];
 const CATALOGUE = ["--id", "ex100", "--issuer", "example", ...HARDWARE];
@@ -203,6 +184,11 @@ function commandLines(world: HostWorld): string[][] {
 		["boot:enable"],
 		["boot:status"],
 		["boot:disable"],
+		["offload:list", "--all"],
+		["offload:enable", "lo", "tso"],
+		["offload:status"],
+		["offload:watch", "--once"],
+		["offload:disable", "lo"],
 		["lockdown:enable"],
 		["lockdown:status"],
 		["lockdown:disable"],
@@ -238,7 +224,11 @@ test("every command prints the document of its schema", { timeout: 600_000 }, as
 	writeFileSync(join(world.folder, "state.json"), JSON.stringify({ schema: "kfn.state/1", functions }));
 	// It is about the whole machine and refuses any other root, so that only test/vm/lockdown.test.ts enables it.
 	// A device that segments is in test/offload only, which checks the shape of what tries it.
-	const seen = new Set<string>(["registry:serve", "lockdown:enable", "offload:probe"]);
+	// What a device may take over needs a vendor: test/kernel/offload.kernel.test.ts has one, and checks these.
+	const seen = new Set<string>([
+		...["registry:serve", "lockdown:enable"],
+		...["offload:check", "offload:enable", "offload:disable", "offload:probe"],
+	]);
 	let enrolled = "";
 	for (const [id, ...args] of commandLines(world)) {
 		const { stdout, code } = await world.kfn(

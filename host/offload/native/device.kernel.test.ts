@@ -35,19 +35,15 @@ test("features are those that ethtool shows, of every device of the namespace", 
 		}
 	}));
 
-test("a virtual device has a driver and neither bus nor ids nor firmware", () =>
+test("a virtual device is the kernel's own code, and is named so", () =>
 	withVeth(async (netns) => {
 		const report = await lookAt(devices, parseDevice(`v0@${netns.path}`));
 		expect(report).toMatchObject({ kind: "veth", parent: null, devlink: null, problem: null });
 		const identity = {
-			device: "v0",
-			bus: null,
-			driver: "veth",
-			vendor: null,
-			deviceId: null,
-			firmware: null,
+			...{ device: "v0", bus: "virtual", driver: "veth" },
+			...{ vendor: "linux", deviceId: "veth", firmware: "6.18.44" },
 		};
-		expect(identityOf(report)).toEqual(identity);
+		expect(identityOf(report, "6.18.44")).toEqual(identity);
 	}));
 
 test("set switches several features at once, and ethtool sees it", () =>

@@ -1,0 +1,13 @@
+import { KfnCommand, type Output } from "../../command.ts";
+import { deviceArgs } from "../../flags.ts";
+
+export class OffloadDisable extends KfnCommand {
+	static override summary = "Take a function back from a device, whose features become what they were";
+	static override args = deviceArgs();
+
+	protected async perform(): Promise<Output> {
+		const { args, flags } = await this.parse(OffloadDisable);
+		const { offloadDisable } = await import("#cli/ops/offload.ts");
+		return offloadDisable(this.context(flags), args);
+	}
+}
