@@ -9,6 +9,10 @@ export interface Configuration {
 	readonly registry?: string;
 	/** Which channel this host follows; stable without it. */
 	readonly channel?: ChannelName;
+	readonly recall?: {
+		/** Hours after the recall list's expiry; without it, its functions stay. */
+		readonly stopAfterHours?: number;
+	};
 	readonly health?: {
 		readonly windowSeconds?: number;
 		readonly check?: readonly string[];
@@ -17,7 +21,7 @@ export interface Configuration {
 }
 
 export const EXPECTED =
-	'{"registry": "http(s)://…", "channel": "stable", "health": {"windowSeconds": 1, "check": ["PROGRAM", "ARGUMENT"], "checkTimeoutSeconds": 30}}';
+	'{"registry": "http(s)://…", "channel": "stable", "health": {"windowSeconds": 1, "check": ["PROGRAM", "ARGUMENT"], "checkTimeoutSeconds": 30}, "recall": {"stopAfterHours": 72}}';
 
 /** The settings; a missing file has none. CLI_USAGE where it is not a configuration. */
 export function readConfiguration(context: Context): Configuration {
@@ -42,9 +46,10 @@ function parsed(text: string): Configuration | undefined {
 		return undefined;
 	}
 	if (typeof document !== "object" || document === null) return undefined;
-	const { registry, channel, health } = document as Record<string, unknown>;
+	const { registry, channel, health, recall } = document as Record<string, unknown>;
 	if (channel !== undefined && !isChannelName(channel)) return undefined;
 	if (registry !== undefined && typeof registry !== "string") return undefined;
+	if (recall !== undefined && !isRecall(recall)) return undefined;
 	return health === undefined || isHealth(health) ? (document as Configuration) : undefined;
 }
 
@@ -53,6 +58,16 @@ function isHealth(health: unknown): boolean {
 	const { windowSeconds, check, checkTimeoutSeconds } = health as Record<string, unknown>;
 	const isCheck = Array.isArray(check) && check.length > 0 && check.every((word) => typeof word === "string");
 	return isSeconds(windowSeconds) && isSeconds(checkTimeoutSeconds) && (check === undefined || isCheck);
+}
+
+/** A year is the longest. */
+function isRecall(recall: unknown): boolean {
+	if (typeof recall !== "object" || recall === null) return false;
+	const { stopAfterHours } = recall as Record<string, unknown>;
+	return (
+		stopAfterHours === undefined ||
+		(typeof stopAfterHours === "number" && stopAfterHours >= 0 && stopAfterHours <= 8760)
+	);
 }
 
 /** An hour is the longest: the host is locked meanwhile. */

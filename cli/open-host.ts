@@ -17,6 +17,7 @@ export function openContextHost(context: Context): Host {
 		root: context.root,
 		loader: context.loader,
 		health: () => healthSettings(context),
+		recall: () => ({ stopAfterHours: readConfiguration(context).recall?.stopAfterHours }),
 		lockWaitMs: context.lockWaitMs,
 		...(fault === undefined ? {} : { faults: parseFault(fault) }),
 	});

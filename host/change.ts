@@ -77,6 +77,8 @@ export type StepName =
 	| "in"
 	| "log";
 
+const REVOCATION_LOOK_MS = 250;
+
 interface Running {
 	readonly lock: HostLock;
 	readonly spec: ChangeSpec;
@@ -196,7 +198,13 @@ const RUN: Readonly<Record<StepName, (running: Running) => Promise<void> | void>
 		const { lock, next, health, applied, baseline } = running;
 		const functions = (applied?.functions ?? []).filter(({ step }) => step !== "keep");
 		const change = { generation: next.generation, functions };
-		running.watched = await healthWindow(lock.host, health, change, baseline);
+		const stop = new AbortController();
+		const look = setInterval(() => abortRevoked(running, stop), REVOCATION_LOOK_MS);
+		try {
+			running.watched = await healthWindow(lock.host, health, change, baseline, stop.signal);
+		} finally {
+			clearInterval(look);
+		}
 	},
 	record(running) {
 		const { lock, next } = running;
@@ -283,6 +291,15 @@ function demandNoneRevoked({ lock, from, next }: Pick<Running, "lock" | "from" |
 	if (brought.length === 0) return;
 	demandNotStopped(lock.host);
 	demandNotRevoked(lock.host, brought);
+}
+
+/** A window may last an hour, and what is watched in it runs already. */
+function abortRevoked(running: Running, stop: AbortController): void {
+	try {
+		demandNoneRevoked(running);
+	} catch (error) {
+		stop.abort(error);
+	}
 }
 
 /** Who asked for places that are yet to come should know what it takes. */

@@ -3,6 +3,7 @@
 import { bootCheck } from "./doctor/boot.ts";
 import { type Check, type CheckResult, runCheck } from "./doctor/check.ts";
 import { bpffsCheck, featuresCheck, jitCheck, loaderCheck, lockCheck } from "./doctor/kernel.ts";
+import { recallCheck } from "./doctor/recall.ts";
 import {
 	clockCheck,
 	diskCheck,
@@ -28,6 +29,7 @@ export const CHECKS: readonly Check[] = [
 	driftCheck,
 	holdsCheck,
 	trustCheck,
+	recallCheck,
 	clockCheck,
 	diskCheck,
 	bootCheck,

@@ -11,11 +11,12 @@ const OUTPUT_KEPT = 2048;
 /**
  * Runs the check and returns the HOST_HEALTH_FAILED that it comes to, if any, with the end of what it printed.
  *
- * It knows the generation by KFN_GENERATION. One that does not end in time is killed with all that it started.
+ * It knows the generation by KFN_GENERATION. One that does not end in time, or before `signal` is aborted, is killed with all that it started.
  */
 export async function runHealthCheck(
 	{ argv, timeoutSeconds }: HealthCheck,
 	generation: number,
+	signal?: AbortSignal,
 ): Promise<HostError | undefined> {
 	const [program = "", ...args] = argv;
 	const child = spawn(program, args, {
@@ -32,20 +33,25 @@ export async function runHealthCheck(
 	child.stdout.on("data", keep);
 	child.stderr.on("data", keep);
 	let late = false;
+	const end = () => {
+		if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+	};
 	const timer = setTimeout(() => {
 		late = true;
-		if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+		end();
 	}, timeoutSeconds * 1000);
+	signal?.addEventListener("abort", end, { once: true });
 	try {
-		const [exit, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+		const [exit, killed] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
 		if (exit === 0) return undefined;
-		const how = late ? `did not end in ${timeoutSeconds} s` : `ended with ${exit ?? signal}`;
-		return failed(argv, generation, how, { exit, signal, output: plain(output) });
+		const how = late ? `did not end in ${timeoutSeconds} s` : `ended with ${exit ?? killed}`;
+		return failed(argv, generation, how, { exit, signal: killed, output: plain(output) });
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		return failed(argv, generation, `cannot be started (${code})`, { exit: null, signal: null, output: "" });
 	} finally {
 		clearTimeout(timer);
+		signal?.removeEventListener("abort", end);
 	}
 }
 

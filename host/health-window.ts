@@ -75,19 +75,26 @@ export async function baselineOf(
 /**
  * Watches the changed functions of a generation and runs the check; HOST_HEALTH_FAILED where one is bad.
  *
- * The check's traffic is counted, too: it runs while the counters hang.
+ * The check's traffic is counted, too: it runs while the counters hang. Both end where `signal` is aborted; its reason is thrown.
  */
 export async function healthWindow(
 	host: Host,
 	{ seconds, check }: HealthSettings,
 	change: { readonly generation: number; readonly functions: readonly MayStay[] },
 	before: readonly Counters[],
+	signal: AbortSignal,
 ): Promise<HealthReport> {
 	let failed: HostError | undefined;
 	const meanwhile = async () => {
-		failed = check && (await runHealthCheck(check, change.generation));
+		failed = check && (await runHealthCheck(check, change.generation, signal));
 	};
-	const counters = await countAnswers(host, change.functions, seconds, { meanwhile });
+	let counters: readonly Counters[] = [];
+	try {
+		counters = await countAnswers(host, change.functions, seconds, { meanwhile, signal });
+	} catch (error) {
+		throw signal.aborted ? signal.reason : error;
+	}
+	signal.throwIfAborted();
 	for (const now of counters) {
 		const reason = badness(
 			before.find((old) => keyOf(old) === keyOf(now)),

@@ -20,6 +20,7 @@ import { setParameters } from "./parameters.ts";
 import { isWide, type PlacedFunction, placesOf, plannedKey } from "./places.ts";
 import { keyOf, type Plan, type PlanFunction } from "./plan.ts";
 import { publishersInForce } from "./publishers.ts";
+import { type RecallStatus, recallStatus } from "./recall/list-state.ts";
 import { namespaceFile, ROOT_NAMESPACE, scopeParts } from "./scope.ts";
 import { unlessDamaged } from "./state-file.ts";
 import { hasKernelSignatures, openStored } from "./store.ts";
@@ -98,6 +99,8 @@ export interface StatusReport {
 	readonly unseen: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
 	/** What this host may believe of its registry (docs/formats/trust-state.md). */
 	readonly trust: TrustStatus;
+	/** Whether a recall could be withheld from this host (docs/formats/recall.md). */
+	readonly recall: RecallStatus;
 }
 
 /** Looks at generation, store, pins and kernel; throws only where the generation itself cannot be read. */
@@ -125,6 +128,7 @@ export async function status(host: Host): Promise<StatusReport> {
 		foreign: views.kernel?.foreign ?? [],
 		unseen,
 		trust: trustStatus(host),
+		recall: recallStatus(host),
 	};
 }
 

@@ -74,7 +74,7 @@ export async function openAnswer(
 	options: HttpOptions,
 	method: "GET" | "PUT" | "POST" | "DELETE",
 	url: string,
-	sent: { body?: Uint8Array; type?: string } = {},
+	sent: { body?: Uint8Array; type?: string; ifNoneMatch?: string } = {},
 ): Promise<Dispatcher.ResponseData> {
 	try {
 		return await request(url, {
@@ -83,6 +83,7 @@ export async function openAnswer(
 				accept: "application/json, application/vnd.kfn.bundle",
 				"user-agent": options.userAgent,
 				...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+				...(sent.ifNoneMatch === undefined ? {} : { "if-none-match": sent.ifNoneMatch }),
 				...(sent.body === undefined ? {} : { "content-type": sent.type ?? "application/json" }),
 			},
 			...(sent.body === undefined ? {} : { body: sent.body }),

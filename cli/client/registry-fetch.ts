@@ -51,6 +51,38 @@ export function httpReader(options: HttpOptions, pace: Pace = PACE): RegistryRea
 	return { base: options.base, fetch };
 }
 
+/** One file, unless the server still calls it `etag`: then "unchanged", a request and an answer of a few hundred bytes. */
+export async function conditionalRead(
+	options: HttpOptions,
+	path: string,
+	{ etag, limit }: { readonly etag: string | null; readonly limit: number },
+): Promise<{ readonly bytes: Uint8Array; readonly etag: string | null } | "unchanged" | "missing"> {
+	const url = `${options.base}/v1/${path}`;
+	const { statusCode, headers, body } = await openAnswer(
+		options,
+		"GET",
+		url,
+		etag === null ? {} : { ifNoneMatch: etag },
+	);
+	if (statusCode === 304 && etag !== null) {
+		await body.dump();
+		return "unchanged";
+	}
+	const tooMuch = () => tooLarge(path, limit);
+	const bytes = await readPaced(body as Body, url, Math.max(limit, ERROR_LIMIT), { pace: PACE, tooMuch });
+	if (statusCode === 200) {
+		if (bytes.byteLength > limit) throw tooMuch();
+		const { etag: named } = headers;
+		return {
+			bytes,
+			etag: typeof named === "string" && /^(W\/)?"[\x21\x23-\x7e]{1,200}"$/.test(named) ? named : null,
+		};
+	}
+	if (statusCode === 404 || (statusCode === 403 && !isRefusal(bytes))) return "missing";
+	parseAnswer({ status: statusCode, body: bytes });
+	throw new CliError("CLI_REGISTRY_ANSWER", `the registry answered ${statusCode}`, { details: { url } });
+}
+
 /** The tree `DIR/v1/metadata/…`, `DIR/v1/targets/…`. */
 export function folderReader(folder: string): RegistryReader {
 	const base = `file://${folder}`;

@@ -4,6 +4,7 @@ import { catalogueOfValue, openCatalogue } from "#signing/catalogue.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { openPermit, permitOfValue } from "#signing/permit.ts";
 import type { Publishers } from "#signing/publishers.ts";
+import { openRevocation, revocationOfValue } from "#signing/revocation.ts";
 import type { Vendors } from "#signing/vendors.ts";
 import { CliError } from "../errors.ts";
 
@@ -26,6 +27,12 @@ export const CATALOGUE_FORM: StatementForm = {
 	kind: "catalogue",
 	ofValue: catalogueOfValue,
 	open: (envelope, _name, _publishers, vendors) => openCatalogue(envelope, vendors),
+};
+
+export const REVOCATION_FORM: StatementForm = {
+	kind: "revocation",
+	ofValue: revocationOfValue,
+	open: openRevocation,
 };
 
 /** The statements as they stand there; CLI_REGISTRY_ANSWER unless it is the document of this kind and name. */

@@ -4,6 +4,15 @@ import { openBundle } from "#bundle/bundle.ts";
 import { codeOf } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
 import { withLock } from "#host/lock.ts";
+import { publishersInForce } from "#host/publishers.ts";
+import { withRecallLock } from "#host/recall/lock.ts";
+import {
+	mergeRevoked,
+	type RevokedRecord,
+	readRevoked,
+	revokedBy,
+	writeRevoked,
+} from "#host/recall/revoked.ts";
 import { publishersOfSet, vendorsOfSet } from "#host/trust-state/documents.ts";
 import { demandStillListed, isNewlySeen, noteSeen } from "#host/trust-state/floors.ts";
 import { demandLogged, loggedDocuments } from "#host/trust-state/log.ts";
@@ -13,6 +22,7 @@ import { type IndexDocument, type IndexVersion, targetPaths } from "#registry/ap
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { SigningError } from "#signing/errors.ts";
 import { publisherFor } from "#signing/publishers.ts";
+import { type OpenedRevocation, openRevocation } from "#signing/revocation.ts";
 import type { FetchFile } from "#signing/tuf/fetch-port.ts";
 import { verifyManifest } from "#signing/verify.ts";
 import type { Context } from "../context.ts";
@@ -21,7 +31,7 @@ import { parseAnswer } from "./http.ts";
 import { parseIndexDocument } from "./index-document.ts";
 import { openRegistryReader, type RegistryReader } from "./registry-fetch.ts";
 import type { Source } from "./source.ts";
-import { parseStatementsDocument, type StatementForm } from "./statements-document.ts";
+import { parseStatementsDocument, REVOCATION_FORM, type StatementForm } from "./statements-document.ts";
 
 /** Refreshes and commits this host's trusted metadata, then reads through it. HOST_TRUST_, TRUST_ and CLI_ codes. */
 export async function openTrustedSource(context: Context, flag: string | undefined): Promise<TrustedSource> {
@@ -39,6 +49,21 @@ export async function trustedSource(host: Host, reader: RegistryReader): Promise
 		companions: loggedDocuments(reader.fetch),
 	});
 	return new TrustedSource(host, reader, session);
+}
+
+function signedByNobodyHere(error: unknown): undefined {
+	if (!(error instanceof SigningError)) throw error;
+	return undefined;
+}
+
+/** A revoked version is listed as a yanked one: a range never picks it, and whoever names it is told why it is refused. */
+function withoutRevoked(index: IndexDocument, records: readonly RevokedRecord[]): IndexDocument {
+	const versions = index.versions.map((listed) => {
+		const found = revokedBy(records, { ...listed, name: index.name });
+		if (found === undefined || listed.yanked !== null) return listed;
+		return { ...listed, yanked: { at: found.issued, reason: `revoked: ${found.reason}` } };
+	});
+	return { ...index, versions };
 }
 
 export class TrustedSource implements Source {
@@ -71,7 +96,27 @@ export class TrustedSource implements Source {
 			await withLock(this.#host, "trust refresh", (lock) => noteSeen(lock, name, versions));
 		}
 		for (const indexed of index.versions) this.#archives.set(indexed.sha256, { name, indexed });
-		return index;
+		return withoutRevoked(index, await this.#revoked(name));
+	}
+
+	/** What this host remembers, and what the metadata lists now: an install must not wait for the next look at the recall list. */
+	async #revoked(name: string): Promise<readonly RevokedRecord[]> {
+		const known = readRevoked(this.#host);
+		const map = publishersInForce(this.#host);
+		const listed: OpenedRevocation[] = [];
+		for (const envelope of await this.statements(name, REVOCATION_FORM)) {
+			// Signed for the registry's map; whom this host trusts for the name decides here.
+			const opened = await openRevocation(envelope, name, map).catch(signedByNobodyHere);
+			if (opened !== undefined) listed.push(opened);
+		}
+		const merge = (before: readonly RevokedRecord[]) =>
+			mergeRevoked(before, listed, this.#host.now().toISOString());
+		if (merge(known) === known) return known;
+		return withRecallLock(this.#host, (lock) => {
+			const merged = merge(readRevoked(this.#host));
+			writeRevoked(lock, merged);
+			return merged;
+		});
 	}
 
 	async statements(name: string, form: StatementForm): Promise<readonly DsseEnvelope[]> {

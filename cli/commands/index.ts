@@ -63,6 +63,12 @@ import { PermitSign } from "./permit/sign.ts";
 import { Preflight } from "./preflight.ts";
 import { Promote } from "./promote.ts";
 import { Publish } from "./publish.ts";
+import { RecallCheck } from "./recall/check.ts";
+import { RecallNew } from "./recall/new.ts";
+import { RecallPublish } from "./recall/publish.ts";
+import { RecallShow } from "./recall/show.ts";
+import { RecallSign } from "./recall/sign.ts";
+import { RecallWithdraw } from "./recall/withdraw.ts";
 import { RegistryAccept } from "./registry/accept.ts";
 import { RegistryInit } from "./registry/init.ts";
 import { RegistryPublisherAdd } from "./registry/publisher/add.ts";
@@ -93,9 +99,6 @@ import { TrustRecover } from "./trust/recover.ts";
 import { TrustRemove } from "./trust/remove.ts";
 import { TrustRootPin } from "./trust/root/pin.ts";
 import { TrustRootShow } from "./trust/root/show.ts";
-import { TrustVendorAdd } from "./trust/vendor/add.ts";
-import { TrustVendorList } from "./trust/vendor/list.ts";
-import { TrustVendorRemove } from "./trust/vendor/remove.ts";
 import { Unhold } from "./unhold.ts";
 import { Upgrade } from "./upgrade.ts";
 import { Verify } from "./verify.ts";
@@ -165,6 +168,12 @@ export const COMMANDS = {
 	preflight: Preflight,
 	promote: Promote,
 	publish: Publish,
+	"recall:check": RecallCheck,
+	"recall:new": RecallNew,
+	"recall:publish": RecallPublish,
+	"recall:show": RecallShow,
+	"recall:sign": RecallSign,
+	"recall:withdraw": RecallWithdraw,
 	"registry:accept": RegistryAccept,
 	"registry:init": RegistryInit,
 	"registry:publisher:add": RegistryPublisherAdd,
@@ -195,9 +204,6 @@ export const COMMANDS = {
 	"trust:remove": TrustRemove,
 	"trust:root:pin": TrustRootPin,
 	"trust:root:show": TrustRootShow,
-	"trust:vendor:add": TrustVendorAdd,
-	"trust:vendor:list": TrustVendorList,
-	"trust:vendor:remove": TrustVendorRemove,
 	unhold: Unhold,
 	upgrade: Upgrade,
 	verify: Verify,

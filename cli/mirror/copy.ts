@@ -4,6 +4,7 @@
 import { SigningError } from "#signing/errors.ts";
 import { type LogTrust, openCheckpoint } from "#signing/log/checkpoint.ts";
 import type { TreeHead } from "#signing/log/merkle.ts";
+import { openRecallList } from "#signing/recall-list.ts";
 import { logTrustOf, parseRegistryDocument } from "#signing/registry-document.ts";
 import {
 	type Envelope,
@@ -24,6 +25,7 @@ import {
 	CHECKPOINT_PATH,
 	metadataPath,
 	NAMES_PATH,
+	RECALL_PATH,
 	TIMESTAMP_PATH,
 	targetTreePath,
 	treeLimit,
@@ -124,9 +126,12 @@ class Copy {
 		const targets = await this.#bins();
 		await this.#files(targets);
 		const checkpoint = await this.#log();
+		const recall = await this.#recallList();
 		await out.settle();
 		const names = bundleNames(targets.keys());
 		await this.#replace(NAMES_PATH, namesDocument(names));
+		// What was recalled first of all: it must not wait for the rest.
+		if (recall !== undefined) await this.#replace(RECALL_PATH, recall);
 		// Before the timestamp: what new metadata says of the log must be in the log that a reader then finds.
 		if (checkpoint !== undefined) await this.#replace(CHECKPOINT_PATH, checkpoint.bytes);
 		await this.#replace(TIMESTAMP_PATH, head.timestamp);
@@ -215,6 +220,29 @@ class Copy {
 		if (before !== undefined) await demandExtendsLog(source, before);
 		await copyLog({ ...source, put: (file) => this.#put(file) });
 		return { bytes, origin: trust.origin, size: head.size };
+	}
+
+	/** The recall list with every document that it names; undefined where the offline keys name no key for one, or the copy has a newer. */
+	async #recallList(): Promise<Uint8Array | undefined> {
+		const key = parseRegistryDocument(this.#registryDocument).recall?.key;
+		if (key === undefined) return undefined;
+		const { path, limit } = limited(RECALL_PATH);
+		const bytes = await this.#origin.read(path, limit);
+		if (bytes === undefined) throw this.#job.missing(path);
+		const { sequence, names } = await openRecallList(bytes, key);
+		// The list may be from after this state of the metadata.
+		for (const { name, sha256, size } of names) {
+			const target = `${name}/revocation.json`;
+			const at = targetTreePath(target, sha256)!;
+			if (this.#paths.has(at)) continue;
+			const file: TargetFile = { length: size, hashes: { sha256 } };
+			await this.#put(
+				await this.#have({ path: at, limit: size, check: (found) => verifyTarget(found, target, file) }),
+			);
+		}
+		const there = await this.#job.out.read(path, limit).catch(() => undefined);
+		const before = there && (await openRecallList(there, key).catch(signedByOthers));
+		return before !== undefined && before.sequence > sequence ? undefined : bytes;
 	}
 
 	/** The file's bytes, checked: where they are already, or else from the origin. */
@@ -311,6 +339,12 @@ async function openedBefore(out: TreeReader, trust: LogTrust): Promise<TreeHead 
 		if (error instanceof SigningError) return undefined;
 		throw error;
 	}
+}
+
+/** What today's key did not sign says nothing. */
+function signedByOthers(error: unknown): undefined {
+	if (error instanceof SigningError) return undefined;
+	throw error;
 }
 
 function parsedOrNothing(bytes: Uint8Array): Envelope<TimestampSigned> | undefined {

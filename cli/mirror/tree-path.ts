@@ -4,14 +4,16 @@ import { MAX_ARCHIVE_BYTES } from "#registry/api/wire.ts";
 import { MAX_LOG_ENTRY_BYTES } from "#signing/log/entry.ts";
 import { HASH_BYTES } from "#signing/log/merkle.ts";
 import { parseTilePath } from "#signing/log/tile.ts";
+import { RECALL_LIST_LIMITS } from "#signing/recall-list.ts";
 import { METADATA_LIMIT } from "#signing/tuf/metadata.ts";
 
 export const TIMESTAMP_PATH = "v1/metadata/timestamp.json";
 export const CHECKPOINT_PATH = "v1/log/checkpoint";
 export const NAMES_PATH = "v1/names.json";
+export const RECALL_PATH = "v1/recall.json";
 
 /** Files that are replaced; all others have their version, digest or place in the log in their name and never change. */
-export const HEAD_PATHS: readonly string[] = [NAMES_PATH, CHECKPOINT_PATH, TIMESTAMP_PATH];
+export const HEAD_PATHS: readonly string[] = [NAMES_PATH, RECALL_PATH, CHECKPOINT_PATH, TIMESTAMP_PATH];
 
 /** Names, at most 64 bytes each with their quotes and comma, for a hundred thousand bundles. */
 const NAMES_LIMIT = 8 * 1024 * 1024;
@@ -29,6 +31,7 @@ const KINDS: readonly { readonly path: RegExp; readonly limit: number }[] = [
 	{ path: new RegExp(`^v1/targets/(?:${SEGMENT}/)+[0-9a-f]{64}\\.${SEGMENT}$`), limit: MAX_ARCHIVE_BYTES },
 	{ path: /^v1\/log\/checkpoint$/, limit: CHECKPOINT_LIMIT },
 	{ path: /^v1\/names\.json$/, limit: NAMES_LIMIT },
+	{ path: /^v1\/recall\.json$/, limit: RECALL_LIST_LIMITS.envelopeBytes },
 ];
 
 /** The most bytes that the file of this name may have; undefined for what is no name of the tree. */

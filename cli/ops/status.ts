@@ -6,6 +6,7 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { openContextHost } from "../open-host.ts";
 import { columns } from "../output/columns.ts";
+import { recallText } from "../output/recall.ts";
 import { trustText } from "../output/trust.ts";
 
 export async function status(context: Context): Promise<Output> {
@@ -27,11 +28,14 @@ export async function status(context: Context): Promise<Output> {
 	const drift = document.drift.map((d) => `${d.message}\n  hint: ${d.hint}`);
 	const unseen =
 		document.unseen === null ? [] : [`cannot look: ${document.unseen.message} [${document.unseen.code}]`];
+	const recall = document.recall.state === "none" ? [] : [recallText(document.recall)];
 	const head = `generation ${document.generation}, ${document.health}${markText(document)}`;
 	const table = rows.length === 0 ? ["nothing is installed"] : [columns(rows)];
 	return {
 		json: document,
-		text: [head, ...table, ...unchecked, ...unseen, ...drift, trustText(document.trust)].join("\n"),
+		text: [head, ...table, ...unchecked, ...unseen, ...drift, trustText(document.trust), ...recall].join(
+			"\n",
+		),
 	};
 }
 

@@ -10,6 +10,7 @@ import {
 	mkdirSync,
 	readFileSync,
 	rmSync,
+	symlinkSync,
 	utimesSync,
 	writeFileSync,
 } from "node:fs";
@@ -65,6 +66,10 @@ function layBootFiles(folder: string): void {
 	for (const unit of globSync("host/boot/systemd/*")) {
 		lay(folder, join("usr/lib/systemd/system", unit.split("/").at(-1)!), readFileSync(unit));
 	}
+	// Of all timers the one that a host should not have to ask for.
+	const wants = join(folder, "usr/lib/systemd/system/timers.target.wants");
+	mkdirSync(wants, { recursive: true });
+	symlinkSync("../kfn-recall.timer", join(wants, "kfn-recall.timer"));
 }
 
 function layDocumentation({ folder, version, epoch }: PackageSpec): void {

@@ -2,6 +2,7 @@
 // learnt before, and to believe anything but what the recall key and the publishers of this host signed.
 import { createHash } from "node:crypto";
 import { SigningError } from "#signing/errors.ts";
+import type { PublicKey } from "#signing/public-key.ts";
 import type { Publishers } from "#signing/publishers.ts";
 import {
 	demandCurrentList,
@@ -45,16 +46,19 @@ export interface Learnt {
 	readonly warnings: readonly string[];
 }
 
+export interface LearnOptions {
+	/** Reads everything anew, and replaces a memory that is damaged. */
+	readonly relearn?: boolean;
+	/** Who signs the list; the key that the registry's verified document names unless given. */
+	readonly key?: () => PublicKey | undefined;
+}
+
 /**
  * Learns what was revoked. RECALL_LIST_ROLLBACK, RECALL_LIST_EXPIRED, RECALL_LIST_NOT_YET, RECALL_LIST_MALFORMED, SIGNATURE_ codes: the
- * list; HOST_RECALL_NONE: it is withheld altogether; HOST_LOCKED: another one learns. `relearn` also replaces a damaged memory.
+ * list; HOST_RECALL_NONE: it is withheld altogether; HOST_LOCKED: another one learns.
  */
-export function learn(
-	host: Host,
-	source: RecallSource,
-	options: { relearn?: boolean } = {},
-): Promise<Learnt> {
-	return withRecallLock(host, (lock) => new Lesson(lock, source, options.relearn === true).take());
+export function learn(host: Host, source: RecallSource, options: LearnOptions = {}): Promise<Learnt> {
+	return withRecallLock(host, (lock) => new Lesson(lock, source, options).take());
 }
 
 class Lesson {
@@ -62,13 +66,15 @@ class Lesson {
 	readonly #host: Host;
 	readonly #source: RecallSource;
 	readonly #relearn: boolean;
+	readonly #key: () => PublicKey | undefined;
 	#refreshed = false;
 
-	constructor(lock: RecallLock, source: RecallSource, relearn: boolean) {
+	constructor(lock: RecallLock, source: RecallSource, { relearn = false, key }: LearnOptions) {
 		this.#lock = lock;
 		this.#host = lock.host;
 		this.#source = source;
 		this.#relearn = relearn;
+		this.#key = key ?? (() => recallKeyInForce(lock.host));
 	}
 
 	async take(): Promise<Learnt> {
@@ -83,9 +89,8 @@ class Lesson {
 
 	/** A registry without recall lists says so under its offline keys. */
 	async #without(before: RecallListState | undefined): Promise<Learnt> {
-		if (recallKeyInForce(this.#host) === undefined) await this.#refresh();
-		if (recallKeyInForce(this.#host) === undefined && before === undefined)
-			return { list: "none", news: [], warnings: [] };
+		if (this.#key() === undefined) await this.#refresh();
+		if (this.#key() === undefined && before === undefined) return { list: "none", news: [], warnings: [] };
 		this.#noteStale(before);
 		throw new HostError("HOST_RECALL_NONE", "the registry shows no recall list, and must have one", {
 			hint: "the registry or mirror is broken, or withholds a recall; ask its admin",
@@ -110,14 +115,14 @@ class Lesson {
 	}
 
 	async #open(bytes: Uint8Array): Promise<OpenedRecallList> {
-		const key = recallKeyInForce(this.#host);
+		const key = this.#key();
 		try {
 			if (key !== undefined) return await openRecallList(bytes, key);
 		} catch (error) {
 			if (!(error instanceof SigningError) || error.code !== "SIGNATURE_UNKNOWN_KEY") throw error;
 		}
 		await this.#refresh();
-		const fresh = recallKeyInForce(this.#host);
+		const fresh = this.#key();
 		if (fresh !== undefined) return openRecallList(bytes, fresh);
 		throw new SigningError(
 			"SIGNATURE_UNKNOWN_KEY",
