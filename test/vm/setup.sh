@@ -73,13 +73,19 @@ fetch_kernel() {
 	# /boot/vmlinuz-RELEASE up to 6.x, /usr/lib/modules/RELEASE/vmlinuz from 7.x on.
 	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work" --wildcards '*/vmlinuz*' --transform 's|.*/.*|vmlinuz|' ||
 		{ printf '%s: holds no kernel\n' "$package"; return 1; }
-	# What a kernel without tcx needs of modules, for the hook of a device: kfn loads none itself.
+	# What a kernel without tcx needs of modules, for the hook of a device (kfn loads none itself), and veth for the tests' namespaces.
 	mkdir "$work/modules" || return 1
-	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/modules" --wildcards '*/sch_ingress.ko*' '*/cls_bpf.ko*' \
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/modules" --wildcards '*/sch_ingress.ko*' '*/cls_bpf.ko*' '*/veth.ko*' \
 		--transform 's|.*/||' 2>/dev/null || true
 	find "$work/modules" -name '*.xz' -exec xz -d {} + || return 1
 	# `|| return` after each step: within a condition, `set -e` does not stop the function.
 	rm "$deb" && rm -rf "$folder" && chmod 755 "$work" && mv "$work" "$folder" || return 1
+}
+
+# Of a series that has modules in its package, all that are taken; an older setup took no veth.
+has_modules() {
+	local modules=$cache/kernels/$1/modules
+	[ -e "$modules" ] && { [ -e "$modules/veth.ko" ] || [ ! -e "$modules/cls_bpf.ko" ]; }
 }
 
 # What `uname -r` says of a kernel (Documentation/arch/x86/boot.rst, kernel_version).
@@ -136,7 +142,7 @@ mkdir -p "$cache/kernels" "$cache/headers"
 trap 'rm -rf "$cache/apt" "$cache"/kernels/.new-* "$cache"/headers/.new-*' EXIT
 for line in "${kernels[@]}"; do
 	read -r series need pattern <<<"$line"
-	[ -e "$cache/kernels/$series/modules" ] && continue
+	has_modules "$series" && continue
 	if ! why=$(fetch_kernel "$series" "$pattern"); then
 		[ "$need" = optional ] || die "kernel $series: $why"
 		say "kernel $series is left out: $why"

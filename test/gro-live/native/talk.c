@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * One TCP connection within a VM, both ends of it, which says whether what came is
+ * One TCP connection within a VM, both ends of it, of which the server's may be in another namespace, which says whether what came is
  * what went and how often TCP had to send again. Refuses to call anything whole
  * that was not read to its end.
  *
+ * talk VERB ADDRESS NUMBER [NAMESPACE'S FILE]
  * talk hash ADDRESS BYTES: SHA-256 at both ends.
  * talk compare ADDRESS BYTES: every byte is compared with the one that belongs to its place; much faster in a VM.
  * talk exchange ADDRESS COUNT: a request of n bytes, its echo, the next n; n around the borders of segments and of trains.
@@ -14,7 +15,9 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <linux/tcp.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,8 +41,21 @@ static double now(void)
 	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
 }
 
+/* A socket stays in the namespace in which it was opened. */
+static int socket_in(const char *namespace, int family)
+{
+	int back = open("/proc/self/ns/net", O_RDONLY), there = namespace ? open(namespace, O_RDONLY) : -1, fd;
+
+	if (namespace && (back < 0 || there < 0 || setns(there, CLONE_NEWNET)))
+		err(1, "%s", namespace);
+	fd = socket(family, SOCK_STREAM, 0);
+	if (namespace && setns(back, CLONE_NEWNET))
+		err(1, "back");
+	return fd;
+}
+
 /* Both ends of a connection to ourselves. */
-static void connect_ends(const char *text)
+static void connect_ends(const char *text, const char *namespace)
 {
 	struct sockaddr_storage at = { 0 };
 	struct sockaddr_in6 *v6 = (void *)&at;
@@ -53,7 +69,7 @@ static void connect_ends(const char *text)
 		at.ss_family = AF_INET6;
 	else
 		errx(2, "%s is no address", text);
-	listening = socket(at.ss_family, SOCK_STREAM, 0);
+	listening = socket_in(namespace, at.ss_family);
 	if (listening < 0 || bind(listening, (void *)&at, len) || listen(listening, 1) ||
 	    getsockname(listening, (void *)&at, &len))
 		err(1, "listen");
@@ -244,9 +260,9 @@ static void exchange(unsigned int count)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4 || sodium_init() < 0)
-		errx(2, "usage: talk hash|compare ADDRESS BYTES | talk exchange|ask ADDRESS COUNT");
-	connect_ends(argv[2]);
+	if (argc < 4 || argc > 5 || sodium_init() < 0)
+		errx(2, "usage: talk hash|compare ADDRESS BYTES [NAMESPACE] | talk exchange|ask ADDRESS COUNT [NAMESPACE]");
+	connect_ends(argv[2], argv[4]);
 	one_byte = !strcmp(argv[1], "ask");
 	if (!strcmp(argv[1], "hash") || !strcmp(argv[1], "compare"))
 		stream(strtoull(argv[3], NULL, 0), !strcmp(argv[1], "hash"));
