@@ -103,9 +103,9 @@ namespace() {
 }
 
 within() {
-	name=$1
+	local where=$1
 	shift
-	nsenter --net=/proc/$(cat "/$name.pid")/ns/net "$@"
+	nsenter --net=/proc/$(cat "/$where.pid")/ns/net "$@"
 }
 
 # wire FROM TO NUMBER: veth wNUMBER in FROM has 10.0.NUMBER.1, vNUMBER in TO has .2.
@@ -123,7 +123,9 @@ wire() {
 # A sender, two routers and a receiver in a row.
 lay_row() {
 	echo $$ >/here.pid
-	for name in one two end; do namespace $name; done
+	local router
+	for router in one two; do namespace $router; done
+	namespace end
 	wire here one 1
 	wire one two 2
 	wire two end 3
@@ -131,7 +133,7 @@ lay_row() {
 	within one ip route add default via 10.0.2.2
 	within two ip route add default via 10.0.2.1
 	within end ip route add default via 10.0.3.1
-	for name in one two; do within $name sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'; done
+	for router in one two; do within $router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'; done
 	features w1 tso off
 	within end features v3 tso off
 }
@@ -142,6 +144,20 @@ at() {
 	device=$2
 	shift 2
 	with "$@" "/proc/$(cat /end.pid)/ns/net"
+}
+
+# figures: five times in turn, at the receiver of the row: nothing, this program, the kernel's GRO.
+figures() {
+	there=/proc/$(cat /end.pid)/ns/net
+	for round in 1 2 3 4 5; do
+		for verb in "compare 10.0.3.2 20000000" "ask 10.0.3.2 300"; do
+			echo "none $(talk $verb $there)"
+			echo "here $(at end v3 talk $verb)"
+			within end features v3 gro on
+			echo "kernel $(talk $verb $there)"
+			within end features v3 gro off
+		done
+	done
 }
 
 # The firmware leaves escape codes on the first line.
@@ -178,6 +194,7 @@ if [ "$has_veth" ]; then
 	report end at end v3 talk compare 10.0.3.2 6000000
 	report sender at one v1 talk compare 10.0.3.2 2000000
 	report router at two v2 talk compare 10.0.3.2 2000000
+	[ $bytes = 4000000 ] || report figures figures
 fi
 report taint cat /proc/sys/kernel/tainted
 report dmesg dmesg
