@@ -9,6 +9,7 @@ type Plugin = Interfaces.Plugin;
 const TOPICS = {
 	auto: { description: "Upgrade this host unattended" },
 	boot: { description: "Load functions at boot" },
+	catalogue: { description: "What vendors' hardware runs, by device and firmware" },
 	channel: { description: "Channels of bundles: signed pointers to a version" },
 	key: { description: "Keys of publishers, and of a registry's signers" },
 	"kernel-key": { description: "Keys whose signatures the kernel itself can check" },
@@ -18,9 +19,11 @@ const TOPICS = {
 	registry: { description: "Run a registry" },
 	"registry:publisher": { description: "Who may publish what through a registry" },
 	"registry:token": { description: "Tokens of a registry" },
+	"registry:vendor": { description: "Who may say, through a registry, what which hardware runs" },
 	root: { description: "Root and targets keys of a registry: drafts, signing, rotation" },
 	trust: { description: "Whose bundles this host runs" },
 	"trust:root": { description: "The registry's root that this host has pinned" },
+	"trust:vendor": { description: "Whose word this host takes on which hardware" },
 };
 
 export interface Program {

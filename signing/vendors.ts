@@ -62,7 +62,7 @@ export function vendorFor(map: Vendors, hardware: HardwareId): Vendor {
 	if (found !== undefined) return found;
 	const shown = plain(`${hardware.bus} ${hardware.vendor}:${hardware.device}`);
 	throw new SigningError("VENDORS_NO_MATCH", `no trusted vendor may speak for ${shown}`, {
-		hint: "check the vendor's key over another channel, then give it an entry in etc/kfn/trust/vendors.json",
+		hint: "check the vendor's key over another channel, then: kfn trust vendor add BUS:VENDOR --issuer NAME --key FILE",
 		details: { hardware: shown },
 	});
 }

@@ -99,6 +99,9 @@ import { TrustRecover } from "./trust/recover.ts";
 import { TrustRemove } from "./trust/remove.ts";
 import { TrustRootPin } from "./trust/root/pin.ts";
 import { TrustRootShow } from "./trust/root/show.ts";
+import { TrustVendorAdd } from "./trust/vendor/add.ts";
+import { TrustVendorList } from "./trust/vendor/list.ts";
+import { TrustVendorRemove } from "./trust/vendor/remove.ts";
 import { Unhold } from "./unhold.ts";
 import { Upgrade } from "./upgrade.ts";
 import { Verify } from "./verify.ts";
@@ -204,6 +207,9 @@ export const COMMANDS = {
 	"trust:remove": TrustRemove,
 	"trust:root:pin": TrustRootPin,
 	"trust:root:show": TrustRootShow,
+	"trust:vendor:add": TrustVendorAdd,
+	"trust:vendor:list": TrustVendorList,
+	"trust:vendor:remove": TrustVendorRemove,
 	unhold: Unhold,
 	upgrade: Upgrade,
 	verify: Verify,

@@ -5,7 +5,7 @@ import { type AuditSubject, audit as auditHost } from "#host/advisories/audit.ts
 import { type Release, smallestFix } from "#host/advisories/fix.ts";
 import { type KernelVersion, kernelVersion } from "#host/advisories/kernel-version.ts";
 import { type Known, readKnown } from "#host/advisories/known.ts";
-import { codeOf, gravest } from "#host/errors.ts";
+import { codeOf } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
 import { advertised } from "#host/offload/advertised.ts";
 import { trustStatus } from "#host/trust-state/report.ts";
@@ -17,7 +17,13 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { describeError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
-import { type AuditedAdvisory, type AuditReport, auditText, type RegistryAnswer } from "../output/audit.ts";
+import {
+	type AuditedAdvisory,
+	type AuditReport,
+	auditText,
+	exitOf,
+	type RegistryAnswer,
+} from "../output/audit.ts";
 import { sarifLog } from "../output/sarif.ts";
 
 export interface AuditInput {
@@ -27,17 +33,12 @@ export interface AuditInput {
 	readonly sarif: boolean;
 }
 
-/** Exit code 3 where trust fails, 1 where something is exposed now or cannot be told, else 0. */
+/** Exit codes of {@link exitOf}. */
 export async function audit(context: Context, input: AuditInput): Promise<Output> {
 	const host = openContextHost(context);
 	const asked = await ask(context, host, input);
 	const report = await reportOf(host, asked);
-	const exit = gravest([
-		report.exposed || report.unseen !== null ? 1 : 0,
-		report.notices.length > 0 ? 3 : 0,
-		// A registry that was not configured or does not answer is no usage error of this command.
-		report.registry.error === null ? 0 : report.registry.error.exit === 3 ? 3 : 1,
-	]);
+	const exit = exitOf(report);
 	const text = input.sarif ? JSON.stringify(sarifLog(report, context.version), null, 2) : auditText(report);
 	return { json: report, text, exit };
 }

@@ -17,9 +17,9 @@ import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { readInput } from "../files.ts";
+import { parseHardware } from "../hardware.ts";
 import { writeStatement } from "../statement-file.ts";
 import { catalogueOutput, readCatalogue } from "./catalogue.ts";
-import { parseHardware } from "./registry-vendor.ts";
 
 export interface MakeInput {
 	/** The catalogue that this one follows. */

@@ -22,10 +22,10 @@ import { CATALOGUE_FORM } from "../client/statements-document.ts";
 import { openTrustedSource } from "../client/trusted-source.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
+import { parseHardware } from "../hardware.ts";
 import { openContextHost } from "../open-host.ts";
 import { catalogueDocument, catalogueText } from "../output/catalogue.ts";
 import { readStatement, type StatementFileForm, sendStatement, signStatement } from "../statement-file.ts";
-import { parseHardware } from "./registry-vendor.ts";
 
 const CATALOGUE_FILE: StatementFileForm = {
 	kind: "catalogue",

@@ -1,16 +1,15 @@
 // kfn registry vendor: who may say what hardware runs, through a registry. Each change is a targets draft, signed at once where keys
 // are given.
 import { addVendor, removeVendor, withCeremony } from "#registry/main.ts";
-import { isBus, isDeviceId, isVendorId } from "#signing/hardware.ts";
-import { formatPublicKey, type PublicKey } from "#signing/public-key.ts";
-import { hardwareOf, type Vendors } from "#signing/vendors.ts";
-import type { HardwareRange } from "#signing/vendors-change.ts";
+import type { PublicKey } from "#signing/public-key.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../errors.ts";
-import { columns } from "../output/columns.ts";
+import { parseHardwareRange } from "../hardware.ts";
 import { ceremonyText } from "../output/draft.ts";
+import { vendorsDocument, vendorsText } from "../output/vendors.ts";
 import { openKeys, readPublicKey } from "./ceremony.ts";
+
+const NONE = "nobody may speak for any hardware yet";
 
 export interface VendorInput {
 	readonly data: string;
@@ -26,7 +25,7 @@ export async function vendorAdd(
 	context: Context,
 	input: VendorInput & { issuer: string; vendors: readonly string[] },
 ): Promise<Output> {
-	const range = rangeOf(input);
+	const range = parseHardwareRange(input.hardware, input.devices);
 	const keys: PublicKey[] = [];
 	for (const file of input.vendors) keys.push(await readPublicKey(file));
 	const secrets = await openKeys(context, input.keys);
@@ -40,7 +39,7 @@ export async function vendorRemove(
 	context: Context,
 	input: VendorInput & { vendor: string | undefined },
 ): Promise<Output> {
-	const range = rangeOf(input);
+	const range = parseHardwareRange(input.hardware, input.devices);
 	const key = input.vendor === undefined ? undefined : await readPublicKey(input.vendor);
 	const secrets = await openKeys(context, input.keys);
 	const { data, threshold } = input;
@@ -53,46 +52,10 @@ export async function vendorRemove(
 export async function vendorList(_context: Context, input: { data: string }): Promise<Output> {
 	const { live, waiting } = await withCeremony(input.data, (ceremony) => ceremony.vendors());
 	return {
-		json: { live: document(live), waiting: waiting === undefined ? null : document(waiting) },
+		json: { live: vendorsDocument(live), waiting: waiting === undefined ? null : vendorsDocument(waiting) },
 		text: [
-			table(live),
-			...(waiting === undefined ? [] : ["", "in the draft that waits:", table(waiting)]),
+			vendorsText(live, NONE),
+			...(waiting === undefined ? [] : ["", "in the draft that waits:", vendorsText(waiting, NONE)]),
 		].join("\n"),
 	};
-}
-
-/** `BUS:VENDOR` as people type it; CLI_USAGE for what no device can have. */
-export function parseHardware(text: string): { bus: string; vendor: string } {
-	const [bus, vendor, ...rest] = text.split(":");
-	if (isBus(bus) && isVendorId(bus, vendor) && rest.length === 0) return { bus, vendor };
-	throw new CliError("CLI_USAGE", `"${text}" is not BUS:VENDOR`, {
-		hint: "pci:8086, usb:0bda: the ids as sysfs shows them, in lowercase and without 0x",
-	});
-}
-
-function rangeOf({ hardware, devices }: VendorInput): HardwareRange {
-	const { bus, vendor } = parseHardware(hardware);
-	const wrong = devices.find((device) => !isDeviceId(bus, device));
-	if (wrong === undefined) return { bus, vendor, devices: devices.length === 0 ? "all" : devices };
-	throw new CliError("CLI_USAGE", `"${wrong}" is not the id of a device on ${bus}`, {
-		hint: "as sysfs shows it, in lowercase and without 0x: 1592",
-	});
-}
-
-function document({ vendors }: Vendors): unknown {
-	return vendors.map((entry) => ({ ...entry, keys: entry.keys.map(formatPublicKey) }));
-}
-
-function table({ vendors }: Vendors): string {
-	if (vendors.length === 0) return "nobody may speak for any hardware yet";
-	const rows = vendors.flatMap((entry) =>
-		entry.keys.map((key) => [
-			hardwareOf(entry).join(" "),
-			entry.issuer,
-			`${entry.threshold} of ${entry.keys.length}`,
-			key.keyid,
-			key.comment,
-		]),
-	);
-	return columns([["HARDWARE", "ISSUER", "THRESHOLD", "KEY", "COMMENT"], ...rows]);
 }

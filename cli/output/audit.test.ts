@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
-import { type AuditedAdvisory, type AuditReport, auditText } from "./audit.ts";
+import { type AuditedAdvisory, type AuditReport, auditText, exitOf } from "./audit.ts";
 import { sarifLog } from "./sarif.ts";
 
 const SCHEMA = join(import.meta.dirname, "../../test/schemas/sarif-2.1.0.json");
@@ -90,7 +90,27 @@ test("nobody who could not be asked, looked at or believed passes for nothing", 
 	]) {
 		expect(auditText(doubtful)).toContain("warning: ");
 		expect(last(doubtful)).toBe("nothing that runs is exposed, as far as this host can tell");
+		expect(exitOf(doubtful)).not.toBe(0);
 	}
+});
+
+test("the exit code: trust before exposure, exposure or doubt before nothing", () => {
+	const nothing = { ...REPORT, exposed: false };
+	const failed = (code: string, exit: number) => ({ asked: false, error: { code, message: "x", exit } });
+	const notices = [{ code: "ADVISORY_REPLAYED", id: "x_A-1", message: "x" }];
+	expect(
+		[
+			nothing,
+			REPORT,
+			{ ...nothing, devicesUnseen: { code: "OFFLOAD_DEVICE_TOOL", message: "x" } },
+			{ ...nothing, unseen: { code: "LOAD_BPFFS", message: "x" } },
+			{ ...nothing, registry: failed("CLI_REGISTRY_UNREACHABLE", 1) },
+			{ ...nothing, registry: failed("CLI_NO_REGISTRY", 2) },
+			{ ...nothing, registry: failed("TRUST_ROLLBACK", 3) },
+			{ ...nothing, notices },
+			{ ...REPORT, notices },
+		].map(exitOf),
+	).toEqual([0, 1, 0, 1, 1, 1, 3, 3, 3]);
 });
 
 test("the report fits its schema, which knows no field besides", () => {

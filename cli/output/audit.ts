@@ -39,6 +39,13 @@ export interface AuditReport {
 	readonly subjects: readonly AuditedSubject[];
 }
 
+/** 3 where trust fails, 1 where something is exposed now or cannot be told, else 0 (docs/formats/audit.md). */
+export function exitOf({ exposed, registry, notices, unseen }: AuditReport): number {
+	if (registry.error?.exit === 3 || notices.length > 0) return 3;
+	// A registry that is not configured is no usage error of this command.
+	return exposed || unseen !== null || registry.error !== null ? 1 : 0;
+}
+
 export function auditText(report: AuditReport): string {
 	const { kernel, registry, notices, unseen, devicesUnseen, subjects } = report;
 	const open = subjects.filter(({ advisories }) => advisories.length > 0);

@@ -1,9 +1,11 @@
 // What is open and what is fixed, by what is affected alone; the attacks are advisories that lie about what fixes them.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { advisoriesFor, openAdvisories, type Provider } from "./judge.ts";
 import type { KernelVersion } from "./kernel-version.ts";
 import type { Known } from "./known.ts";
-import { knownOf as known, ofBundle, ofKernel } from "./testing/documents.ts";
+import { type Document, knownOf as known, ofBundle, ofKernel } from "./testing/documents.ts";
 
 const tag = (digit: string) => `kfn1:${digit.repeat(64)}`;
 const AFFECTED: KernelVersion = { upstream: "6.1.170", why: null };
@@ -74,6 +76,48 @@ describe("the kernel's own code", () => {
 			expect(ids(memory, provider, AFFECTED)).toEqual(["x_K-1 kernel", "x_K-2 kernel"]);
 		}
 	});
+});
+
+test("the worked example of advisory.md says of each kernel and bundle what the page says", () => {
+	const page = readFileSync(join(import.meta.dirname, "../../docs/formats/advisory.md"), "utf8");
+	const document = JSON.parse(/```json payload\n(.*?)```/s.exec(page)![1]!) as Document;
+	const memory = known(document);
+	const dissector = (version: string, config = {}): Provider => ({
+		function: "flow-dissector",
+		bundle: { name: "flow-dissector", version, tag: tag("0"), config },
+	});
+	const patched = { patch: ["pppoe-pfc"] };
+	const own: Provider = { function: "flow-dissector", bundle: null };
+	const open = (provider: Provider, upstream: string) =>
+		openAdvisories(memory, provider, { upstream, why: null }).length === 1;
+	for (const provider of [own, dissector("1.0.0", patched), dissector("1.0.1")]) {
+		expect(open(provider, "6.1.170")).toBe(true);
+		expect(open(provider, "6.1.175")).toBe(false);
+	}
+	expect(open(dissector("1.0.1", patched), "6.1.170")).toBe(false);
+	// Each branch has its own fix, and 5.19 did not look into PPPoE yet.
+	const branches = [
+		"5.19.17",
+		"6.0.1",
+		"6.5.9",
+		"6.6.139",
+		"6.6.140",
+		"6.12.87",
+		"6.12.88",
+		"6.18.29",
+		"6.18.30",
+		"7.0.6",
+		"7.0.7",
+		"7.1",
+	];
+	expect(branches.filter((upstream) => open(own, upstream))).toEqual([
+		"6.0.1",
+		"6.5.9",
+		"6.6.139",
+		"6.12.87",
+		"6.18.29",
+		"7.0.6",
+	]);
 });
 
 describe("attacks", () => {

@@ -22,21 +22,21 @@ export function openIn(
 	);
 }
 
-/** Ids of what {@link openIn} finds, and does not find with this release in the same places and with the same parameters. */
+/**
+ * Ids of what {@link openIn} finds, and does not find with this release in the same places and with the same parameters. None where the
+ * release is vulnerable itself: whatever it closes, it is no fix.
+ */
 export function closedBy(
 	known: Known,
 	kernel: KernelVersion,
 	active: readonly ActiveFunction[],
 	{ version, tag }: { readonly version: string; readonly tag: string },
 ): string[] {
-	const left = openIn(
-		known,
-		kernel,
-		active.map((entry) => ({ ...entry, version, tag })),
-	).map(({ id }) => id);
-	return openIn(known, kernel, active)
-		.map(({ id }) => id)
-		.filter((id) => !left.includes(id));
+	const places = active.map((entry) => ({ ...entry, version, tag }));
+	const left = openIn(known, kernel, places);
+	if (left.some(({ kind }) => kind === "bundle")) return [];
+	const open = openIn(known, kernel, active).map(({ id }) => id);
+	return open.filter((id) => !left.some((other) => other.id === id));
 }
 
 function openAt(known: Known, kernel: KernelVersion, entry: ActiveFunction): OpenAdvisory[] {

@@ -54,6 +54,7 @@ test("upgrading everything goes past a bundle that the registry lacks, and past 
 			bundle: "sample",
 			version: "1.0.0",
 			scope: left,
+			open: [],
 			exit: 1,
 			error: expect.objectContaining({ code: "TRUST_NO_TARGET", hint: expect.any(String) }),
 		},

@@ -11,12 +11,13 @@ const native = fileURLToPath(new URL("./native", import.meta.url));
 const TOOLS: Readonly<Record<ToolName, readonly string[]>> = {
 	ecn_watch: ["ecn_watch.c"],
 	differential: ["differential.c", "attach.c", "superpackets.c"],
+	fragment: ["fragment.c"],
 	hold: ["hold.c", "attach.c"],
 	inject: ["inject.c"],
 	stream: ["stream.c"],
 };
 
-export type ToolName = "differential" | "ecn_watch" | "hold" | "inject" | "stream";
+export type ToolName = "differential" | "ecn_watch" | "fragment" | "hold" | "inject" | "stream";
 
 /** Paths of the tools, of the object, and of what ecn_watch attaches. */
 export type Tools = Readonly<Record<ToolName | "object" | "watch", string>>;
