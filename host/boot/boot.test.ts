@@ -58,8 +58,15 @@ test("systemd calls the units enabled that enabling linked, and disabling leaves
 	const report = await enable();
 	expect(report).toMatchObject({ changed: true, initramfs: [] });
 	expect(tree()).toEqual([...before, ...report.made].sort());
-	for (const unit of ["kfn-boot.service", "kfn-boot-good.service", "kfn-autoload.path"])
+	for (const unit of [
+		"kfn-boot.service",
+		"kfn-boot-good.service",
+		"kfn-autoload.path",
+		"kfn-offload.service",
+	])
 		expect([unit, isEnabled(unit)]).toEqual([unit, "enabled"]);
+	// It stays resident: only where the operator asks for it.
+	expect(isEnabled("kfn-offload-watch.service")).toBe("disabled");
 	// Started by udev and by the path unit only.
 	expect(isEnabled("kfn-autoload@eth0.service")).toBe("static");
 	expect(statSync(join(root, "usr/lib/kfn/kfn-load")).mode & 0o777).toBe(0o755);
@@ -104,7 +111,9 @@ test("systemd finds nothing wrong in the units, and a shell nothing in the hooks
 			const text = readFileSync(join(import.meta.dirname, "systemd", unit), "utf8");
 			writeFileSync(
 				join(folder, unit),
-				text.replaceAll("/usr/lib/kfn/kfn-load", "/bin/true").replace(/^Documentation.*$/m, ""),
+				text
+					.replaceAll(/\/usr\/(lib\/kfn\/kfn-load|bin\/kfn)\b/g, "/bin/true")
+					.replace(/^Documentation.*$/m, ""),
 			);
 		}
 		const units = readdirSync(folder).map((unit) => join(folder, unit.replace("@", "@x")));

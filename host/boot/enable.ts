@@ -11,12 +11,16 @@ import { readJson } from "../state-file.ts";
 import { clearUnfinished } from "./counter.ts";
 
 const LOADER = "usr/lib/kfn/kfn-load";
-const UNITS = ["kfn-boot.service", "kfn-boot-good.service", "kfn-autoload@.service", "kfn-autoload.path"];
+const UNITS = [
+	...["kfn-boot.service", "kfn-boot-good.service", "kfn-autoload@.service", "kfn-autoload.path"],
+	...["kfn-offload.service", "kfn-offload-watch.service"],
+];
 const PACKAGED = "usr/lib/systemd/system";
 const OPERATORS = "etc/systemd/system";
 /** What `systemctl enable` would make of the [Install] sections. */
 const WANTS = [
 	{ target: "sysinit.target", unit: "kfn-boot.service" },
+	{ target: "sysinit.target", unit: "kfn-offload.service" },
 	{ target: "multi-user.target", unit: "kfn-boot-good.service" },
 	{ target: "multi-user.target", unit: "kfn-autoload.path" },
 ];
