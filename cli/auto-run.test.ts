@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => fake[Symbol.dispose]());
 
 const enable = (...windows: Window[]) =>
-	fake.locked((lock) => enableAuto(lock, { mode: "all", windows, phaseHours: 0 }));
+	fake.locked((lock) => enableAuto(lock, { mode: "all", windows, phaseHours: 0, parameters: false }));
 
 function run(): ReturnType<typeof autoRun> {
 	const context: Context = {

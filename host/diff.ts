@@ -77,7 +77,8 @@ function tryDiff(
 	}
 }
 
-function filesOf(host: Host, { bundle }: PlanFunction): BundleFiles {
+/** What the store has of a plan's bundle, checked against its manifest. */
+export function filesOf(host: Host, { bundle }: Pick<PlanFunction, "bundle">): BundleFiles {
 	const stored = openStored(host, bundle.sha256, bundle.manifestSha256);
 	return { manifest: stored.manifest, read: (path) => readStoredFile(host, stored, path) };
 }

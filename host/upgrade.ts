@@ -23,6 +23,8 @@ export interface UpgradeRequest {
 	bundle: Uint8Array | AsyncIterable<Uint8Array>;
 	/** Where; every scope in which the bundle is active unless given. */
 	scope?: string | undefined;
+	/** Parameters to set besides those that are set. */
+	config?: Config | undefined;
 	/** What may let it go to a lower version. */
 	permits?: OfferedPermits | undefined;
 	/** It came through the registry's verified metadata: no lower version of it may come to this host afterwards. */
@@ -52,7 +54,7 @@ export async function upgrade(lock: HostLock, request: UpgradeRequest): Promise<
 	const report = await change(lock, {
 		reason: `upgrade ${name} ${from} → ${version}${permit === undefined ? "" : ` by permit ${permit.id}`}`,
 		permit: permit?.id,
-		functions: mergeFunctions(current.functions, replacements(lock.host, others, bundle)),
+		functions: mergeFunctions(current.functions, replacements(lock.host, others, bundle, request.config)),
 		bundles: [bundle],
 		required: await requiredOf(lock, current, others, request.scope !== undefined),
 		recovery,
@@ -96,10 +98,12 @@ function replacements(
 	host: Host,
 	others: readonly PlanFunction[],
 	bundle: Bundle,
+	set: Config | undefined,
 ): Map<string, PlanFunction | null> {
 	const changes = new Map<string, PlanFunction | null>();
 	for (const entry of others) {
-		const next = planFunctionOf(bundle, entry.scope, carriedConfig(host, entry, bundle), entry.experimental);
+		const config = { ...carriedConfig(host, entry, bundle.manifest.config), ...set };
+		const next = planFunctionOf(bundle, entry.scope, config, entry.experimental);
 		changes.set(keyOf(entry), null);
 		changes.set(keyOf(next), next);
 	}
@@ -107,10 +111,13 @@ function replacements(
 }
 
 /** Parameters that somebody set, and that the new version still has, keep their values; defaults are the new version's. */
-function carriedConfig(host: Host, entry: PlanFunction, bundle: Bundle): Config {
+export function carriedConfig(
+	host: Host,
+	entry: PlanFunction,
+	declared: Bundle["manifest"]["config"],
+): Config {
 	// Where nobody knows what was set, every value is kept: an upgrade must be possible then, too.
 	const before = setParameters(host, entry) ?? entry.config;
-	const declared = bundle.manifest.config;
 	return Object.fromEntries(Object.entries(before).filter(([name]) => Object.hasOwn(declared, name)));
 }
 

@@ -18,12 +18,33 @@ export class Upgrade extends KfnCommand {
 		"allow-permit": Flags.boolean({
 			description:
 				"leave a version that was yanked for an older one, where the registry lists a permit for it",
+			exclusive: ["security"],
+		}),
+		security: Flags.boolean({
+			description: "only what closes an open advisory, by the smallest step; says what stays open, and why",
+			exclusive: ["permit"],
+		}),
+		parameters: Flags.boolean({
+			description: "with --security: set parameters, too, where an advisory asks for them",
+			dependsOn: ["security"],
+		}),
+		"dry-run": Flags.boolean({
+			description: "with --security: change nothing, show what would change in source and instructions",
+			dependsOn: ["security"],
 		}),
 	};
 
 	protected async perform(): Promise<Output> {
 		const { args, flags } = await this.parse(Upgrade);
-		const { upgrade } = await import("#cli/ops/upgrade.ts");
+		const { upgrade, upgradeForSecurity } = await import("#cli/ops/upgrade.ts");
+		if (flags.security)
+			return upgradeForSecurity(this.context(flags), {
+				name: args.bundle,
+				scope: flags.scope,
+				registry: flags.registry,
+				maySet: flags.parameters === true,
+				dryRun: flags["dry-run"] === true,
+			});
 		return upgrade(this.context(flags), {
 			request: args.bundle,
 			scope: flags.scope,

@@ -15,12 +15,17 @@ import type { Context } from "../context.ts";
 import { describeError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
+import { type SecurityUpgrades, stillOpenLines, takenLines } from "../output/security.ts";
 import { leftLines, type Upgrades } from "../output/upgrades.ts";
 import { type UpgradeAllInput, upgradeAll } from "./upgrade-all.ts";
+import { upgradeSecurity } from "./upgrade-security.ts";
 
 const LOCK_WAIT_MS = 60_000;
 const COMMAND = "auto run";
 const NOTHING: Upgrades = { changes: [], failures: [], holds: [], waits: [] };
+
+/** What a run of either mode came to. */
+type Result = Upgrades | SecurityUpgrades;
 
 /** A run as log.jsonl has it. */
 interface Run {
@@ -46,7 +51,7 @@ export async function autoRun(
 		const before = await withLock(host, COMMAND, () => currentGeneration(host));
 		const upgrades = await upgradesOf(patient, host, settings, input.registry);
 		const run = {
-			done: upgrades.changes.filter(({ changed }) => changed).map(doneLine),
+			done: doneBy(upgrades),
 			left: leftOf(upgrades),
 		};
 		await withLock(host, COMMAND, (lock) => record(lock, settings, before, run));
@@ -62,14 +67,13 @@ async function upgradesOf(
 	host: Host,
 	settings: AutoSettings,
 	registry: string | undefined,
-): Promise<Upgrades> {
+): Promise<Result> {
 	try {
 		const source = await openTrustedSource(context, registry);
-		return await upgradeAll(context, source, {
-			scope: undefined,
-			allowPermit: false,
-			from: turnOf(host, settings),
-		});
+		const asked = { scope: undefined, from: turnOf(host, settings) };
+		if (settings.mode === "all") return await upgradeAll(context, source, { ...asked, allowPermit: false });
+		const maySet = settings.parameters;
+		return await upgradeSecurity(context, source, { ...asked, name: undefined, maySet, dryRun: false });
 	} catch (error) {
 		if (context.signal.aborted || codeOf(error) === "HOST_LOCKED") throw error;
 		const { code, message } = describeError(error).document.error;
@@ -100,30 +104,46 @@ function turnOf(host: Host, { phaseHours }: AutoSettings): UpgradeAllInput["from
 	return phaseHours === 0 || id === undefined ? undefined : (release) => phaseOf(id, release, phaseHours);
 }
 
-function doneLine({ reason, generation }: Upgrades["changes"][number]): string {
+function doneBy(result: Result): string[] {
+	const changes = result.changes.filter(({ changed }) => changed).map(changeLine);
+	return "steps" in result ? [...changes, ...takenLines(result)] : changes;
+}
+
+function changeLine({ reason, generation }: Upgrades["changes"][number]): string {
 	return `generation ${generation}: ${reason}`;
 }
 
-function leftOf(upgrades: Upgrades): string[] {
-	return leftLines(upgrades).map((text) => text.replaceAll(/\n\s*/g, "; "));
+function linesLeft(result: Result): string[] {
+	return "left" in result ? stillOpenLines(result) : leftLines(result);
 }
 
-function output(upgrades: Upgrades, skip?: { skipped: "window" | "locked"; why: string }): Output {
+function leftOf(result: Result): string[] {
+	return linesLeft(result).map((text) => text.replaceAll(/\n\s*/g, "; "));
+}
+
+function output(upgrades: Result, skip?: { skipped: "window" | "locked"; why: string }): Output {
 	const { changes, failures } = upgrades;
 	const lines =
 		skip === undefined
-			? [...changes.map((report) => changeOutput(report).text), ...leftLines(upgrades)]
+			? [
+					...("steps" in upgrades ? takenLines(upgrades) : []),
+					...changes.map((report) => changeOutput(report).text),
+					...linesLeft(upgrades),
+				]
 			: [`skipped: ${skip.why}`];
 	return {
 		json: { skipped: skip?.skipped ?? null, why: skip?.why ?? null, ...upgrades },
 		text: lines.length === 0 ? "nothing was to be done" : lines.join("\n"),
 		// Who holds the host now is no failure of this run: the next one comes in 15 minutes.
-		exit: gravest(failures.filter(({ error }) => error.code !== "HOST_LOCKED").map(({ exit }) => exit)),
+		exit: gravest([
+			...failures.filter(({ error }) => error.code !== "HOST_LOCKED").map(({ exit }) => exit),
+			"notices" in upgrades && upgrades.notices.length > 0 ? 3 : 0,
+		]),
 	};
 }
 
 function disabled(): HostError {
 	return new HostError("HOST_AUTO_DISABLED", "this host does not upgrade itself", {
-		hint: "kfn auto enable --mode all lets it",
+		hint: "kfn auto enable --mode security, or all, lets it",
 	});
 }

@@ -22,10 +22,9 @@ const RUNS_SHOWN = 10;
 
 export async function autoEnable(
 	context: Context,
-	input: { mode: AutoMode; windows: readonly string[]; phaseHours: number },
+	input: { mode: AutoMode; windows: readonly string[]; phaseHours: number; parameters: boolean },
 ): Promise<Output> {
-	const { mode, phaseHours } = input;
-	const settings: AutoSettings = { mode, phaseHours, windows: input.windows.map(windowOf) };
+	const settings: AutoSettings = { ...input, windows: input.windows.map(windowOf) };
 	const report = await withLock(openContextHost(context), "auto enable", (lock) =>
 		enableAuto(lock, settings),
 	);
@@ -66,21 +65,21 @@ export async function autoStatus(context: Context): Promise<Output> {
 }
 
 function settingsDocument(settings: AutoSettings | undefined) {
-	const { mode = null, windows = [], phaseHours = 0 } = settings ?? {};
-	return { mode, windows: windows.map(windowText), phaseHours };
+	const { mode = null, windows = [], phaseHours = 0, parameters = false } = settings ?? {};
+	return { mode, windows: windows.map(windowText), phaseHours, parameters };
 }
 
-function settingsText({ mode, windows, phaseHours }: AutoSettings): string {
+function settingsText({ mode, windows, phaseHours, parameters }: AutoSettings): string {
 	const when = windows.length === 0 ? "at any time" : windows.map(windowText).join(", or ");
 	const spread = phaseHours === 0 ? "" : `, each release spread over ${phaseHours} h`;
-	return `mode ${mode}, ${when}${spread}`;
+	return `mode ${mode}${parameters ? ", parameters too" : ""}, ${when}${spread}`;
 }
 
 function statusLines(
 	{ timer, open, opens }: { timer: boolean; open: boolean; opens: string | null },
 	settings: AutoSettings | undefined,
 ): string[] {
-	if (settings === undefined) return ["not enabled\n  hint: kfn auto enable --mode all"];
+	if (settings === undefined) return ["not enabled\n  hint: kfn auto enable --mode security, or all"];
 	return [
 		`enabled: ${settingsText(settings)}`,
 		open ? "may change something now" : `waits for its window, which opens at ${opens}`,

@@ -82,7 +82,7 @@ function reportText({ from, to, functions, bundles }: DiffReport, texts: Texts):
 	].join("\n");
 }
 
-function pairLines(pair: BundlePair, texts: Texts): string[] {
+export function pairLines(pair: BundlePair, texts: Texts): string[] {
 	const { bundle, from, to, fromTag, toTag, diff, unknown } = pair;
 	const head = printable(`${bundle} ${from} → ${to}`);
 	if (diff === null) return [`${head}: cannot be compared: ${unknown?.message} [${unknown?.code}]`];

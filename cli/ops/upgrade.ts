@@ -3,12 +3,15 @@
 
 import { gt } from "semver";
 import { openBundle } from "#bundle/bundle.ts";
+import { parseBundleName } from "#bundle/name.ts";
 import { kernelVersion } from "#host/advisories/kernel-version.ts";
 import { readKnown } from "#host/advisories/known.ts";
 import { openIn } from "#host/advisories/open.ts";
 import { withDetails } from "#host/errors.ts";
+import { readCurrentPlan } from "#host/generations.ts";
 import { list } from "#host/list.ts";
 import type { ChangeReport } from "#host/report.ts";
+import { activeOf } from "#host/upgrade.ts";
 import type { DsseEnvelope } from "#signing/envelope.ts";
 import { offeredVersion } from "../client/channel.ts";
 import { type FetchedBundle, fetchBundle, fetchVersion, isFileRequest } from "../client/fetch-bundle.ts";
@@ -21,9 +24,12 @@ import { CliError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { changeOutput } from "../output/change.ts";
 import { type LeftOpen, leftOpen } from "../output/hold.ts";
+import { securityOutput } from "../output/security.ts";
 import { upgradesOutput } from "../output/upgrades.ts";
+import { pairLines } from "./diff.ts";
 import { readPermit } from "./permit.ts";
 import { isYanked, stepDown, upgradeAll, upgradeOne } from "./upgrade-all.ts";
+import { upgradeSecurity } from "./upgrade-security.ts";
 
 export interface UpgradeInput {
 	readonly request: string | undefined;
@@ -55,6 +61,27 @@ export async function upgrade(context: Context, input: UpgradeInput): Promise<Ou
 		return upgradeTo(context, await fetchVersion(context, source, request), { scope, permit });
 	}
 	return upgradeTo(context, await fetchBundle(context, request, input.registry), { scope, permit });
+}
+
+/** Of everything that is installed, or of one bundle: only what closes advisories. */
+export async function upgradeForSecurity(
+	context: Context,
+	input: {
+		name: string | undefined;
+		scope: string | undefined;
+		registry: string | undefined;
+		maySet: boolean;
+		dryRun: boolean;
+	},
+): Promise<Output> {
+	const { registry, ...asked } = input;
+	const name = asked.name === undefined ? undefined : parseBundleName(asked.name);
+	if (name !== undefined) activeOf(readCurrentPlan(openContextHost(context)), name, asked.scope);
+	const source = await openTrustedSource(context, registry);
+	const texts = { source: true, instructions: true };
+	return securityOutput(await upgradeSecurity(context, source, { ...asked, name }), (pair) =>
+		pairLines(pair, texts),
+	);
 }
 
 async function upgradeTo(

@@ -50,7 +50,7 @@ export function leftLines({ failures, holds, waits }: Upgrades): string[] {
 	return [...failures.map(failureText), ...holds.map(holdText), ...waits.map(waitText)];
 }
 
-function failureText({ bundle, version, scope, error, open }: UpgradeFailure): string {
+export function failureText({ bundle, version, scope, error, open }: UpgradeFailure): string {
 	return [
 		`not upgraded: ${bundle} ${version} in ${scope}: ${error.message} [${error.code}]`,
 		...(error.hint === undefined ? [] : [`hint: ${error.hint}`]),

@@ -19,6 +19,7 @@ const SETTINGS: AutoSettings = {
 	mode: "all",
 	windows: [parseWindow("Mon-Fri 02:00-04:00 Europe/Berlin", undefined)!],
 	phaseHours: 24,
+	parameters: false,
 };
 let fake: FakeHost;
 let root: string;

@@ -3,11 +3,11 @@
 import { decodeUtf8, parseStrictJson } from "#signing/strict-json.ts";
 import { HostError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { count, exact, listOf, oneOf, type Shape, ShapeError, text } from "../shape.ts";
+import { count, exact, flag, listOf, oneOf, type Shape, ShapeError, text } from "../shape.ts";
 import { readIfThere } from "../state-file.ts";
 import { parseWindow, type Window, windowText } from "./window.ts";
 
-export const MODES = ["all"] as const;
+export const MODES = ["security", "all"] as const;
 export type AutoMode = (typeof MODES)[number];
 /** A week: longer, and what is published next overtakes what is still being spread. */
 export const MOST_PHASE_HOURS = 168;
@@ -15,12 +15,14 @@ const SIZE_LIMIT = 64 * 1024;
 const MOST_WINDOWS = 32;
 
 export interface AutoSettings {
-	/** `all`: the newest of everything. */
+	/** `security`: only what closes an advisory, by the smallest step. `all`: the newest of everything. */
 	readonly mode: AutoMode;
 	/** Empty: at any time. */
 	readonly windows: readonly Window[];
 	/** Over how many hours after its publication a release is spread. */
 	readonly phaseHours: number;
+	/** In the mode `security`: whether parameters are set where an advisory asks for them. */
+	readonly parameters: boolean;
 }
 
 /** As stored: with its zone, in the one spelling. */
@@ -40,6 +42,7 @@ const shape = exact({
 	mode: oneOf(...MODES),
 	windows: listOf(windowShape, MOST_WINDOWS),
 	phaseHours: hours,
+	parameters: flag,
 });
 
 /** Undefined where nothing runs unattended. HOST_AUTO_MALFORMED. */
@@ -54,8 +57,8 @@ export function parseAuto(bytes: Uint8Array, source = "auto.json"): AutoSettings
 		const decoded = decodeUtf8(bytes, SIZE_LIMIT);
 		const document = decoded === undefined ? undefined : parseStrictJson(decoded);
 		if (document === undefined) throw new ShapeError("", "strict JSON in UTF-8, each field once");
-		const { mode, windows, phaseHours } = shape(document, "");
-		return { mode, windows, phaseHours };
+		const { mode, windows, phaseHours, parameters } = shape(document, "");
+		return { mode, windows, phaseHours, parameters };
 	} catch (cause) {
 		throw new HostError("HOST_AUTO_MALFORMED", `${source}: ${(cause as Error).message}`, {
 			hint: "correct it by docs/formats/auto.md, or make it anew: kfn auto disable, kfn auto enable",
@@ -66,7 +69,7 @@ export function parseAuto(bytes: Uint8Array, source = "auto.json"): AutoSettings
 }
 
 /** The one spelling in which kfn writes it. */
-export function serializeAuto({ mode, windows, phaseHours }: AutoSettings): string {
-	const file = { schema: "kfn.auto/1", mode, windows: windows.map(windowText), phaseHours };
+export function serializeAuto({ mode, windows, phaseHours, parameters }: AutoSettings): string {
+	const file = { schema: "kfn.auto/1", mode, windows: windows.map(windowText), phaseHours, parameters };
 	return `${JSON.stringify(file, null, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 // Golden sessions of an operator: the real command line, registry, loader and kernel, in a namespace of its own.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "vitest";
 import { skipUnlessKernel } from "../harness/feature.ts";
@@ -8,6 +8,34 @@ import { runSession } from "../harness/session.ts";
 import { CLI, MASKS, PASSPHRASE } from "../sessions/world.ts";
 import { type HostWorld, openHostWorld } from "./world.ts";
 
+/** 1.0.0 does not skip the key of GRE. */
+const GRE_ADVISORY = {
+	id: "x_TEST-2026-0001",
+	summary: "GRE with a key: all packets of a tunnel are one flow",
+	affected: [
+		{
+			ranges: [{ type: "SEMVER", events: [{ introduced: "0" }, { fixed: "1.0.1" }] }],
+			database_specific: {
+				kfn: { bundle: "flow-dissector", function: "flow-dissector", abi: 1, tags: [] },
+			},
+		},
+	],
+	database_specific: { kfn: { kind: "bundle", names: ["flow-dissector"] } },
+};
+/** In every kernel, whatever the machine runs. */
+const HOOK_ADVISORY = {
+	id: "x_TEST-2026-0002",
+	aliases: ["CVE-2026-98950"],
+	summary: "the hook itself",
+	affected: [
+		{
+			package: { ecosystem: "Linux", name: "Kernel" },
+			ranges: [{ type: "ECOSYSTEM", events: [{ introduced: "0" }] }],
+			database_specific: { kfn: { function: "flow-dissector" } },
+		},
+	],
+	database_specific: { kfn: { kind: "kernel-only", names: ["flow-dissector"] } },
+};
 /** A session is some twenty starts of the command line, on a machine that may be busy. */
 const SLOW = { timeout: 300_000 };
 
@@ -40,6 +68,15 @@ test("a release comes by channels: tried first, promoted, taken back", SLOW, asy
 	await skipUnlessKernel(context);
 	await using world = await openHostWorld("channel");
 	await session(world, "channel", ["publisher.key"]);
+});
+
+test("security patches", SLOW, async (context) => {
+	await skipUnlessKernel(context);
+	await using world = await openHostWorld("security");
+	const documents = { "gre.osv.json": GRE_ADVISORY, "hook.osv.json": HOOK_ADVISORY };
+	for (const [name, document] of Object.entries(documents))
+		writeFileSync(join(world.folder, name), JSON.stringify(document));
+	await session(world, "security", ["publisher.key", ...Object.keys(documents)]);
 });
 
 async function session(world: HostWorld, golden: string, files: readonly string[]): Promise<void> {

@@ -102,7 +102,7 @@ export async function packTree(tree: string, initrd: string): Promise<void> {
 }
 
 /** Static, for the VM has no libraries. */
-async function buildFlowHash(output: string): Promise<void> {
+export async function buildFlowHash(output: string): Promise<void> {
 	const { stdout } = await run("pkg-config", ["--static", "--libs", "libbpf"]);
 	const source = join(import.meta.dirname, "native/flow_hash.c");
 	const flags = ["-static", "-O1", "-Wall", "-Wextra", "-Werror"];

@@ -11,7 +11,10 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { buildHashOracle } from "../dissector/build.ts";
 import { run } from "../harness/command.ts";
+import { buildFlowHash } from "./image.ts";
+import { PPPOE_INPUT } from "./pppoe.ts";
 import { type Debian, REGISTRY } from "./system/debian.ts";
 import type { ServedRegistry } from "./system/registry.ts";
 
@@ -38,7 +41,7 @@ export async function buildSystem(folder: string, registry: ServedRegistry): Pro
 	const tree = join(folder, "system");
 	const release = await unpackSystem(tree);
 	laySystem(tree);
-	layTest(tree, registry);
+	await layTest(tree, registry);
 	const made = await run(process.execPath, [join(TOP, "cli/package/main.ts"), "--out", folder], { cwd: TOP });
 	renameSync(made.stdout.trim(), join(tree, "vm-test/package.deb"));
 	const units = ["vm-test.service", "vm-crash.service", "systemd-networkd.service"];
@@ -95,15 +98,19 @@ function laySystem(tree: string): void {
 	);
 }
 
-function layTest(tree: string, registry: ServedRegistry): void {
+async function layTest(tree: string, registry: ServedRegistry): Promise<void> {
 	const test = join(tree, "vm-test");
 	mkdirSync(test);
 	const environment = `KFN_REGISTRY=${REGISTRY}\nKFN_FINGERPRINT=${registry.fingerprint}\n`;
 	writeFileSync(join(test, "environment"), environment);
-	for (const file of ["guest.sh", "seen.conf"]) cpSync(join(FILES, file), join(test, file));
+	for (const file of ["guest.sh", "seen.conf", "auto-now.conf", "auto-seen.conf"])
+		cpSync(join(FILES, file), join(test, file));
 	cpSync(join(import.meta.dirname, "report.sh"), join(test, "report.sh"));
 	// The package takes its own loader with it, and something must say afterwards what the kernel runs.
 	cpSync(join(TOP, "build/kfn-load"), join(test, "load"));
+	writeFileSync(join(test, "flows"), PPPOE_INPUT.flows);
+	buildHashOracle(join(test, "hash_oracle.bpf.o"));
+	await buildFlowHash(join(test, "flow_hash"));
 	for (const file of ["guest.sh", "load"]) chmodSync(join(test, file), 0o755);
 	for (const unit of ["vm-test.service", "vm-crash.service"])
 		cpSync(join(FILES, unit), join(tree, "etc/systemd/system", unit));

@@ -8,9 +8,10 @@ export class AutoEnable extends KfnCommand {
 		"The timer runs every 15 minutes, at a moment of the host's own. What a run did, and did not and why, stands in kfn auto status.";
 	static override flags = {
 		mode: Flags.option({
-			options: ["all"] as const,
+			options: ["security", "all"] as const,
 			required: true,
-			description: "all: the newest of everything",
+			description:
+				"security: only what closes an advisory, by the smallest step; all: the newest of everything",
 		})(),
 		window: listFlag({
 			helpValue: "WINDOW",
@@ -24,12 +25,16 @@ export class AutoEnable extends KfnCommand {
 			helpValue: "HOURS",
 			description: "spread a release over so many hours after its publication, by a hash of the machine id",
 		}),
+		parameters: Flags.boolean({
+			default: false,
+			description: "with --mode security: set parameters, too, where an advisory asks for them",
+		}),
 	};
 
 	protected async perform(): Promise<Output> {
 		const { flags } = await this.parse(AutoEnable);
 		const { autoEnable } = await import("#cli/ops/auto.ts");
-		const { mode, window: windows, phase: phaseHours } = flags;
-		return autoEnable(this.context(flags), { mode, windows, phaseHours });
+		const { mode, window: windows, phase: phaseHours, parameters } = flags;
+		return autoEnable(this.context(flags), { mode, windows, phaseHours, parameters });
 	}
 }

@@ -38,11 +38,42 @@ online() {
 	/lib/systemd/systemd-networkd-wait-online --interface=eth0 --timeout=60
 }
 
+# CVE-2026-46306: a bundle that leaves PPPoE to this kernel's own code, advisories, the timer, and no reboot.
+security() {
+	report clock-before cat /proc/uptime
+	echo "{\"registry\": \"$KFN_REGISTRY\"}" >/etc/kfn/config.json
+	report install-old kfn install flow-dissector@0.9.0 --scope netns:root --json
+	report boot-before cat /proc/sys/kernel/random/boot_id
+	report hash-before /vm-test/flow_hash /vm-test/hash_oracle.bpf.o </vm-test/flows
+	report audit-before kfn audit --json
+	report auto-enable kfn auto enable --mode security --parameters --json
+	mkdir -p /run/systemd/system/kfn-auto.timer.d /run/systemd/system/kfn-auto.service.d
+	cp /vm-test/auto-now.conf /run/systemd/system/kfn-auto.timer.d
+	cp /vm-test/auto-seen.conf /run/systemd/system/kfn-auto.service.d
+	systemctl daemon-reload
+	mkfifo /run/vm-seen
+	systemctl start kfn-auto.timer
+	read -r _ </run/vm-seen
+	rm /run/vm-seen
+	report auto-timer systemctl show kfn-auto.timer -p ActiveState,LastTriggerUSec
+	report auto-service systemctl show kfn-auto.service -p Result,ExecMainStatus
+	report auto-log grep '"auto"' /var/lib/kfn/log.jsonl
+	report audit-after kfn audit --json
+	report hash-after /vm-test/flow_hash /vm-test/hash_oracle.bpf.o </vm-test/flows
+	report boot-after cat /proc/sys/kernel/random/boot_id
+	report auto-disable kfn auto disable --json
+	systemctl stop kfn-auto.timer
+	report clock-after cat /proc/uptime
+}
+
 install() {
 	report apt apt-get install -y --no-install-recommends /vm-test/package.deb
 	report online online
 	report pin kfn trust root pin --fingerprint "$KFN_FINGERPRINT"
-	report install kfn install flow-dissector@1.0.0 --scope netns:root --json
+	security
+	# Where the kernel is not affected, the timer had no reason to.
+	[ "$(readlink /var/lib/kfn/current)" = generations/2 ] || report first kfn upgrade flow-dissector@1.0.0 --json
+	report install kfn status --json
 	report enable kfn boot enable --initramfs --json
 	report image update-initramfs -u
 	report in-image in_image
