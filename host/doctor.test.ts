@@ -165,7 +165,11 @@ describe("each fault is found by its check", () => {
 		]);
 		const without = probing(fake, {
 			bpffs: { have: "no", reason: "no bpffs" },
-			features: { "link:netns": { have: "no", reason: "too old" }, x: { have: "unknown", reason: "EPERM" } },
+			features: {
+				"link:netns": { have: "no", reason: "too old" },
+				"ksym:softnet_data": { have: "no", reason: "the matter of the functions that read it" },
+				x: { have: "unknown", reason: "EPERM" },
+			},
 		});
 		expect(await findings(without, "problem", [bpffsCheck, featuresCheck])).toEqual([
 			"bpffs: no bpffs",

@@ -67,7 +67,7 @@ export function vendorFor(map: Vendors, hardware: HardwareId): Vendor {
 	});
 }
 
-export function speaksFor(
+function speaksFor(
 	{ bus, vendor, devices }: Pick<Vendor, "bus" | "vendor" | "devices">,
 	hardware: HardwareId,
 ): boolean {
