@@ -1,5 +1,5 @@
 // kfn offload: devices that take a function over (docs/formats/offload.md).
-import { withLock } from "#host/lock.ts";
+import { type HostLock, withLock } from "#host/lock.ts";
 import { parseDevice } from "#host/offload/device.ts";
 import {
 	disableOffload,
@@ -9,6 +9,7 @@ import {
 	refusedBy,
 } from "#host/offload/enable.ts";
 import { follow, type Settled, settleOnce } from "#host/offload/follow.ts";
+import { readEntries } from "#host/offload/state.ts";
 import {
 	type DeviceSurvey,
 	type FunctionSurvey,
@@ -18,6 +19,7 @@ import {
 } from "#host/offload/survey.ts";
 import type { Output } from "../command.ts";
 import type { Context } from "../context.ts";
+import { CliError } from "../errors.ts";
 import { openContextHost } from "../open-host.ts";
 import { columns } from "../output/columns.ts";
 import { printable } from "../printable.ts";
@@ -98,18 +100,43 @@ export async function offloadEnable(context: Context, input: DeviceInput): Promi
 	return changeOutput(change, "has had it already");
 }
 
-export async function offloadDisable(context: Context, input: DeviceInput): Promise<Output> {
-	const request = requestOf(input);
+export interface DisableInput {
+	readonly device: string | undefined;
+	readonly function: string | undefined;
+	readonly all: boolean;
+}
+
+/** Of one device, or, with `all`, of each that was given something: `device` of the document is null then. */
+export async function offloadDisable(context: Context, input: DisableInput): Promise<Output> {
+	const { device, all } = input;
+	if ((device === undefined) !== all)
+		throw new CliError("CLI_USAGE", "kfn offload disable wants a device, or --all");
 	const change = await withLock(openContextHost(context), "offload disable", (lock) =>
-		disableOffload(lock, request),
+		device === undefined
+			? disableEverywhere(lock)
+			: disableOffload(lock, requestOf({ device, function: input.function })),
 	);
 	return changeOutput(change, "had nothing");
 }
 
-function changeOutput(change: OffloadChange, nothing: string): Output {
+async function disableEverywhere(lock: HostLock): Promise<AnyChange> {
+	const devices = new Set(readEntries(lock.host).map(({ device }) => device));
+	const changes: OffloadChange[] = [];
+	for (const device of devices) changes.push(await disableOffload(lock, { device }));
+	return {
+		device: null,
+		moved: changes.flatMap(({ moved }) => moved),
+		verdicts: [],
+		warnings: changes.flatMap(({ warnings }) => warnings),
+	};
+}
+
+type AnyChange = Omit<OffloadChange, "device"> & { readonly device: string | null };
+
+function changeOutput(change: AnyChange, nothing: string): Output {
 	const lines = movedLines(change.moved);
 	const text = [
-		...(lines.length === 0 ? [`${change.device} ${nothing}`] : lines),
+		...(lines.length === 0 ? [`${change.device ?? "every device"} ${nothing}`] : lines),
 		...change.warnings.map(warning),
 	];
 	return { json: { changed: change.moved.length > 0, ...change }, text: text.join("\n") };

@@ -218,7 +218,7 @@ test("the watch takes a device out that somebody switched, and lets it in again;
 	}
 	await ok("remove", "tso");
 	expect(await lab.on()).toEqual([]);
-	await ok("offload", "disable", device);
+	await ok("offload", "disable", "--all");
 	expect(await lab.on()).toContain("tx-tcp-segmentation");
 });
 
@@ -240,4 +240,43 @@ test("a catalogue of somebody else's key is refused with exit 3, and names why",
 	expect((await fails("offload", "check", "nosuch@/run/netns/kfn-none")).error.code).toBe(
 		"OFFLOAD_DEVICE_GONE",
 	);
+});
+
+test("of every device of a driver, one is given the function: the others keep the software, through upgrades, too", {
+	timeout: 240_000,
+}, async (context) => {
+	await skipUnlessKernel(context);
+	await using lab = await openLab();
+	const { device, ok, world } = lab;
+	const { netns } = world.pair.left;
+	await netns.run("ip", ["link", "add", "other0", "type", "veth", "peer", "name", "other1"]);
+	await ok("install", "tso-1.0.0.kfn", "--scope", `dev:driver=veth@${netns.path}`);
+	await lab.catalogue("1.0.0", 1);
+	await ok("offload", "enable", device);
+	const states = async () => {
+		const { health, functions } = await ok("status");
+		const rows = (
+			functions as unknown as {
+				scope: string;
+				version: string;
+				running: boolean;
+				programs: { id: number | null }[];
+			}[]
+		).map(({ scope, version, running, programs }) => [scope, version, running, programs[0]!.id !== null]);
+		return { health, rows: rows.sort() };
+	};
+	const rows = (version: string, attached: boolean) =>
+		[
+			[`dev:${device}`, version, true, attached],
+			[`dev:other0@${netns.path}`, version, true, true],
+			[`dev:other1@${netns.path}`, version, true, true],
+		].sort();
+	expect(await states()).toEqual({ health: "good", rows: rows("1.0.0", false) });
+	await ok("upgrade", "tso-1.1.0.kfn");
+	expect(await states()).toEqual({ health: "good", rows: rows("1.1.0", true) });
+	await ok("rollback");
+	expect(await states()).toEqual({ health: "good", rows: rows("1.0.0", false) });
+	expect(await lab.on()).toEqual(IN);
+	await ok("offload", "disable", device);
+	expect(await states()).toEqual({ health: "good", rows: rows("1.0.0", true) });
 });
