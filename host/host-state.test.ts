@@ -87,10 +87,13 @@ test("kfn status --json and the report of a change have the fields of the exampl
 	fake.kernel.change((state) => {
 		state.pins = [...state.pins, { ...state.pins[0]!, function: "gro", scope: "netns:/run/netns/blue" }];
 	});
-	const { trust: _trust, ...seen } = await status(fake.host);
-	const { trust, ...documented } = JSON.parse(example("status"));
+	const { trust: _trust, recall, ...seen } = await status(fake.host);
+	const { trust, recall: fresh, ...documented } = JSON.parse(example("status"));
 	expect(shapeOf(seen)).toEqual(shapeOf(documented));
 	expect(trust).toMatchObject({ state: "suspended", suspended: { guarantee: "freshness" } });
+	// This host has no registry; the page's has one, and its list.
+	expect(recall).toMatchObject({ state: "none", sequence: null });
+	expect(Object.keys(recall)).toEqual(Object.keys(fresh));
 	expect(seen.drift).toEqual(JSON.parse(example("status")).drift);
 });
 

@@ -33,6 +33,7 @@ function masked(value: unknown): unknown {
 		.replace(/kfn1:[0-9a-f]{64}/g, "TAG")
 		.replace(/"[0-9a-f]{64}"/g, '"DIGEST"')
 		.replace(/"[0-9a-f]{128}"/g, '"SIGNATURE"')
+		.replace(/"(payload|sig)":"[A-Za-z0-9+/]{40,}=*"/g, '"$1":"BASE64"')
 		.replace(/"(size|length|secondsLeft)":\d+/g, '"$1":0')
 		.replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"TIME"');
 	return JSON.parse(text);

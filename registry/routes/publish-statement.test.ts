@@ -14,6 +14,7 @@ import {
 import { parseLogEntry } from "#signing/log/entry.ts";
 import { newPermit, type Permit } from "#signing/permit.ts";
 import { serializePublishers } from "#signing/publishers.ts";
+import { tufTime } from "#signing/tuf/time.ts";
 import { paths, STATEMENT_MEDIA_TYPE } from "../api/wire.ts";
 import { openSqliteMetadataStore } from "../store/open-sqlite.ts";
 import { type TestBundle, testBundle } from "../testing/bundles.ts";
@@ -27,7 +28,11 @@ let bundle: TestBundle;
 let publisher: SecretKey;
 let second: SecretKey;
 let manifestSha256: string;
-let now = new Date("2026-11-28T12:00:00.000Z");
+/** A real time: a standard client, which knows no other, reads what is listed. */
+const START = Math.floor(Date.now() / 1000) * 1000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+let now = new Date(START);
 let ids = 0;
 beforeAll(async () => {
 	publisher = await testPublisher();
@@ -48,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 beforeEach(() => {
-	now = new Date("2026-11-28T12:00:00.000Z");
+	now = new Date(START);
 });
 
 const indexOf = async (name: string) =>
@@ -63,8 +68,8 @@ async function permit(changes: Partial<Permit> = {}, signers: readonly SecretKey
 		from: ">=1.0.1 <=1.0.2" as Permit["from"],
 		to: { version: "1.0.0", manifestSha256 },
 		reason: "drops packets",
-		issued: "2026-11-28T11:00:00Z",
-		expires: "2026-12-12T11:00:00Z",
+		issued: tufTime(new Date(START - HOUR)),
+		expires: tufTime(new Date(START + 14 * DAY)),
 		...changes,
 	});
 	for (const signer of signers) envelope = await signDsseEnvelope(envelope, signer);
@@ -133,12 +138,12 @@ test("a permit is listed in the target of its name and kind, which standard clie
 });
 
 test("a yank and a publication keep it listed; once it has expired, the next statement drops it", async () => {
-	const made = await permit({ expires: "2026-11-29T00:00:00Z" });
+	const made = await permit({ expires: tufTime(new Date(START + 12 * HOUR)) });
 	await put(made);
 	await server.yank(bundle, token, "bad");
 	await server.publish(await testBundle({ version: "1.0.9" }), token);
 	expect(await listed()).toContainEqual(envelopeValue(made.envelope));
-	now = new Date("2026-11-29T00:00:00.000Z");
+	now = new Date(START + 12 * HOUR);
 	await put(await permit());
 	expect(await listed()).not.toContainEqual(envelopeValue(made.envelope));
 });
@@ -179,11 +184,11 @@ describe("refuses", () => {
 
 	test("replay: an expired one, one of the future, one for another name of the same publisher", async () => {
 		const made = await permit();
-		now = new Date("2026-12-12T11:00:00.000Z");
+		now = new Date(START + 14 * DAY);
 		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_EXPIRED"], put(made));
-		now = new Date("2026-11-28T10:00:00.000Z");
+		now = new Date(START - 2 * HOUR);
 		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_NOT_YET"], put(made));
-		now = new Date("2026-11-28T12:00:00.000Z");
+		now = new Date(START);
 		await refuses([400, "REGISTRY_STATEMENT_REFUSED", "PERMIT_SCOPE"], put(made, { name: "other" }));
 	});
 
