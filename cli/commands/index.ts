@@ -27,6 +27,7 @@ import { ChannelSign } from "./channel/sign.ts";
 import { Diff } from "./diff.ts";
 import { Dissect } from "./dissect.ts";
 import { Doctor } from "./doctor.ts";
+import { Explain } from "./explain.ts";
 import { Export } from "./export.ts";
 import { Gc } from "./gc.ts";
 import { History } from "./history.ts";
@@ -135,6 +136,7 @@ export const COMMANDS = {
 	diff: Diff,
 	dissect: Dissect,
 	doctor: Doctor,
+	explain: Explain,
 	export: Export,
 	gc: Gc,
 	history: History,

@@ -183,6 +183,7 @@ function commandLines(world: HostWorld): string[][] {
 		["doctor"],
 		["list"],
 		["history"],
+		["explain", "flow-dissector"],
 		["gc", "--keep", "0", "--dry-run"],
 		["gc"],
 		["verify"],
