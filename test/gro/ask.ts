@@ -14,6 +14,9 @@ const SANITIZERS = [
 	...["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-sanitize-recover=all"],
 ] as const;
 
+/** For C that is compiled for the host. */
+export const SANITIZED: readonly string[] = [...FLAGS, ...SANITIZERS];
+
 const [WIRE, POLL_TIME] = [".wire.bpf.o", ".poll-time.bpf.o"];
 
 export const vectorsFile = join(packageFolder, "vectors/table.jsonl");
@@ -43,7 +46,7 @@ export function buildKernelGro(output: string): void {
 }
 
 /** The same C for the host; sanitized unless speed is what is asked for. */
-export function buildHost(output: string, flags: readonly string[] = [...FLAGS, ...SANITIZERS]): void {
+export function buildHost(output: string, flags: readonly string[] = SANITIZED): void {
 	const paths = ["-I", includes, "-I", join(packageFolder, "src")];
 	execFileSync("gcc", [...flags, ...paths, join(native, "host.c"), "-o", output], { stdio: "pipe" });
 }
