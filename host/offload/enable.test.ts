@@ -1,8 +1,12 @@
 // Enable and disable on fake devices: what is switched, what is remembered, what a failure leaves, and what is refused.
 import { beforeAll, expect, test } from "vitest";
 import { generateKeyPair, type SecretKey } from "#signing/ed25519.ts";
+import type { OpenedRevocation } from "#signing/revocation.ts";
 import { changeDevice, isActive, TSO_FEATURES, unplug } from "#test/harness/fake-devices.ts";
 import { install } from "../install.ts";
+import type { RecallLock } from "../recall/lock.ts";
+import { mergeRevoked, writeRevoked } from "../recall/revoked.ts";
+import { takeOff } from "../recall/take-off.ts";
 import { reapply, recover } from "../recover.ts";
 import { remove } from "../remove.ts";
 import { status } from "../status.ts";
@@ -26,6 +30,17 @@ async function worldWithV1(): Promise<DeviceWorld> {
 	world.plugIn(ETH0, v1.tag, "1.0");
 	await world.locked((lock) => install(lock, { bundle: v1.archive, scope: ETH0 }));
 	return world;
+}
+
+/** As a recall writes it down, and as the verdict asks for it. */
+function revoke(world: DeviceWorld, { version, tag }: Segmenter): void {
+	const revocation = {
+		...{ id: tag.slice(5, 37), name: "segmenter", state: "revoked", tags: [tag], builds: [] },
+		...{ advisory: null, reason: "it is bad", issued: "2026-11-23T09:59:00Z" },
+	} as unknown as OpenedRevocation;
+	const at = world.quiet.now().toISOString();
+	writeRevoked({ host: world.quiet } as RecallLock, mergeRevoked([], [revocation], at));
+	world.revoked.set(tag, { id: revocation.id, reason: `${version} is bad` });
 }
 
 const enable = (world: DeviceWorld, host = world.quiet) =>
@@ -118,6 +133,24 @@ test("an upgrade takes the device out before the swap, and a firmware with its t
 	world.plugIn(ETH0, v2.tag, "2.0");
 	await world.locked((lock) => settle(lock, (held) => reapply(held, new Set())));
 	expect(active(world)).toEqual(BOTH);
+});
+
+test("a recall takes the device out before the revoked function goes, and the last good version comes", async () => {
+	using world = await worldWithV1();
+	world.plugIn(ETH0, v2.tag, "2.0");
+	await world.locked((lock) => upgrade(lock, { bundle: v2.archive }));
+	await enable(world);
+	expect(active(world)).toEqual(BOTH);
+	revoke(world, v2);
+	const switched: string[] = [];
+	const onStep = ({ step }: { step: string }) => void switched.push(`${step} ${active(world).length}`);
+	const { taken } = await world.locked((lock) => takeOff(lock, onStep), world.host());
+	expect(taken).toMatchObject([{ function: "tso", scope: ETH0, version: "2.0.0", to: "1.0.0" }]);
+	// Before the swap and ever after it is off.
+	expect(switched.filter((step) => /^(out|apply|log) /.test(step))).toEqual(["out 2", "apply 0", "log 0"]);
+	expect(world.broken).toEqual([]);
+	expect(world.kernel.running()).toEqual([`tso ${ETH0} 1.0.0`]);
+	expect(readEntries(world.quiet)).toMatchObject([{ state: "out" }]);
 });
 
 test("a device that cannot be taken out keeps the change from coming", async () => {
