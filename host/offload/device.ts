@@ -168,8 +168,10 @@ export function identityOf(found: DeviceReport, kernel: string, sysfs = "/sys"):
 /** `0x8086\n` of PCI, `0bda\n` of USB: 4 lowercase hex digits, or null. */
 function hexId(sysfs: string, of: NonNullable<DeviceReport["parent"]>, file: string): string | null {
 	if (!/^[\w.-]+$/.test(of.bus) || !/^(?!\.)[\w.:-]+$/.test(of.name)) return null;
+	// On USB the parent is an interface, 1-1.2:1.0, and the ids are its device's, 1-1.2 (drivers/usb/core/message.c).
+	const name = of.bus === "usb" ? of.name.split(":", 1)[0]! : of.name;
 	try {
-		const found = readFileSync(join(sysfs, "bus", of.bus, "devices", of.name, file), "utf8");
+		const found = readFileSync(join(sysfs, "bus", of.bus, "devices", name, file), "utf8");
 		return /^(?:0x)?([0-9a-f]{4})\n?$/.exec(found)?.[1] ?? null;
 	} catch {
 		return null;
