@@ -8,6 +8,7 @@ import { type Known, readKnown } from "#host/advisories/known.ts";
 import { codeOf } from "#host/errors.ts";
 import type { Host } from "#host/host.ts";
 import { advertised } from "#host/offload/advertised.ts";
+import { readRevoked, revokedBy } from "#host/recall/revoked.ts";
 import { trustStatus } from "#host/trust-state/report.ts";
 import type { Advisory } from "#signing/advisory.ts";
 import { learnAdvisories } from "../client/advisories.ts";
@@ -87,7 +88,7 @@ async function reportOf(host: Host, { known, source, registry }: Asked): Promise
 	const kernel = kernelVersion(host);
 	const { devices, problem } = await advertised(host);
 	const { subjects, unseen } = await auditHost(host, known, kernel, devices);
-	const releases = await releasesFor(source, known, subjects);
+	const releases = await releasesFor(host, source, known, subjects);
 	const audited = subjects.map((subject) => {
 		const { where, now, function: name, scope, device, bundle, version, tag, held } = subject;
 		const shown = { where, now, function: name, scope, device, bundle, version, tag, held };
@@ -106,8 +107,9 @@ async function reportOf(host: Host, { known, source, registry }: Asked): Promise
 
 type Releases = ReadonlyMap<string, readonly Release[]>;
 
-/** The indexes of every bundle that could be a fix; of one that the registry does not have, nothing. */
+/** The indexes of every bundle that could be a fix, without what was revoked; of one that the registry does not have, nothing. */
 async function releasesFor(
+	host: Host,
 	source: Source | undefined,
 	known: Known,
 	subjects: readonly AuditSubject[],
@@ -122,7 +124,12 @@ async function releasesFor(
 	];
 	for (const name of new Set(names)) {
 		try {
-			releases.set(name, (await source.index(name)).versions);
+			const { versions } = await source.index(name);
+			const revoked = readRevoked(host);
+			releases.set(
+				name,
+				versions.filter((release) => revokedBy(revoked, { name, ...release }) === undefined),
+			);
 		} catch (error) {
 			if (codeOf(error) !== "TRUST_NO_TARGET") throw error;
 		}

@@ -8,7 +8,9 @@ import { knownOf, ofBundle, ofKernel } from "./testing/documents.ts";
 
 const tag = (digit: string) => `kfn1:${digit.repeat(64)}`;
 const KERNEL: KernelVersion = { upstream: "6.1.170", why: null };
-const release = (version: string, tagged = tag("0"), yanked: unknown = null): Release => ({
+/** Each of a source of its own, none of them that of what runs. */
+const ofVersion = (version: string) => `kfn1:${Buffer.from(version).toString("hex").padEnd(64, "a")}`;
+const release = (version: string, tagged = ofVersion(version), yanked: unknown = null): Release => ({
 	version,
 	tag: tagged,
 	yanked,
@@ -42,7 +44,7 @@ describe("of a bundle", () => {
 
 	test("what was yanked fixes nothing, and neither does what is lower", () => {
 		const known = knownOf(ofBundle("x_A-1", ["1.0.0", { fixed: "1.0.1" }]));
-		const yanked = [release("0.9.0"), release("1.0.0"), release("1.0.1", tag("0"), { at: "", reason: "" })];
+		const yanked = [release("0.9.0"), release("1.0.0"), release("1.0.1", tag("1"), { at: "", reason: "" })];
 		expect(fix(known, gro("1.0.0"), yanked)).toBeUndefined();
 		expect(fix(known, gro("1.0.0"), [...yanked, release("1.0.2")])).toEqual(["1.0.2", {}]);
 	});
@@ -70,6 +72,12 @@ describe("attacks: an advisory that lies about what fixes it", () => {
 			ofBundle("x_A-1", ["0", { fixed: "1.0.1" }]),
 			ofBundle("x_A-2", null, { tags: [tag("f")] }),
 		);
+		expect(fix(known, gro("1.0.0"), releases)).toEqual(["1.0.2", {}]);
+	});
+
+	test("1.0.1 is called fixed, and has the source of what runs", () => {
+		const releases = [release("1.0.0", tag("0")), release("1.0.1", tag("0")), release("1.0.2")];
+		const known = knownOf(ofBundle("x_A-1", ["0", { fixed: "1.0.1" }]));
 		expect(fix(known, gro("1.0.0"), releases)).toEqual(["1.0.2", {}]);
 	});
 

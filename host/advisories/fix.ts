@@ -40,6 +40,8 @@ export function smallestFix(
 			.filter(({ version }) => running?.version == null || compare(version, running.version) >= 0)
 			.sort((a, b) => compare(a.version, b.version));
 		const found = candidates.find(({ version, tag }) => {
+			// An advisory may call it fixed: the same source with the same parameters is the same function, with the same bug.
+			if (running?.tag === tag && Object.keys(set).length === 0) return false;
 			const run = { name: bundle, version, tag, config: { ...running?.config, ...set } };
 			const open = openAdvisories(known, { function: provider.function, bundle: run }, kernel);
 			return open.every(({ id, kind }) => id !== advisory.id && kind !== "bundle");
