@@ -20,7 +20,7 @@ import { isIn, readEntries } from "./state.ts";
 import { claimOf, Dead, DeviceWorld, ETH0, ETH1 } from "./testing/device-world.ts";
 import { type Segmenter, segmenter } from "./testing/segmenter.ts";
 
-const SEQUENCES = Number(process.env["KFN_SEQUENCES"] ?? 40);
+const SEQUENCES = Number(process.env["KFN_SEQUENCES"] ?? 20);
 const SEED = Number(process.env["KFN_SEED"] ?? 20_261_129);
 const EVENTS = 10;
 
