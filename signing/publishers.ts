@@ -1,7 +1,8 @@
 // The authorisation map: which keys, and how many of them, may sign which bundle names (docs/formats/publishers.md).
 // Refuses to combine entries: the first that matches a name decides, alone.
 import { plain, SigningError } from "./errors.ts";
-import { formatPublicKey, type PublicKey, parsePublicKey } from "./public-key.ts";
+import { keyMapRules } from "./key-map.ts";
+import { formatPublicKey, type PublicKey } from "./public-key.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
 
 export interface Publisher {
@@ -35,6 +36,8 @@ export const PUBLISHERS_LIMITS = {
 	keys: 64,
 	manifests: 4096,
 } as const;
+
+const { listOf, refuseTwice, parseKey, parseThreshold } = keyMapRules(malformed);
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const PATTERN = /^(?:[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?|(?:[a-z0-9][a-z0-9-]{0,62})?\*)$/;
@@ -118,15 +121,7 @@ function parsePublisher(entry: unknown, index: number): Publisher {
 		[...keys, ...revoked.map(({ key }) => key)].map((key) => key.keyid),
 		(keyid) => `${where} has the key ${keyid} twice`,
 	);
-	const { threshold } = entry;
-	if (
-		typeof threshold !== "number" ||
-		!Number.isInteger(threshold) ||
-		threshold < 1 ||
-		threshold > keys.length
-	) {
-		throw malformed(`the threshold of ${where} is not a whole number from 1 to its ${keys.length} keys`);
-	}
+	const threshold = parseThreshold(entry.threshold, keys.length, where);
 	return { names, threshold, keys, ...(withRevoked ? { revoked } : {}) };
 }
 
@@ -146,32 +141,6 @@ function parseRevoked(item: unknown, where: string): RevokedKey {
 	);
 	refuseTwice(manifests, (digest) => `${where} has the manifest ${digest} twice`);
 	return { key: parseKey(item.key, where), reason, manifests };
-}
-
-function parseKey(line: unknown, where: string): PublicKey {
-	if (typeof line !== "string") throw malformed(`${where} is not text`);
-	try {
-		return parsePublicKey(line);
-	} catch (error) {
-		if (!(error instanceof SigningError)) throw error;
-		throw malformed(`${where}: ${error.message}`, {
-			cause: error,
-			details: { ...error.details, key: error.code },
-		});
-	}
-}
-
-function listOf(value: unknown, min: number, max: number, what: string): readonly unknown[] {
-	if (Array.isArray(value) && value.length >= min && value.length <= max) return value;
-	throw malformed(`the ${what} are not a list of ${min} to ${max}`);
-}
-
-function refuseTwice(values: readonly string[], message: (value: string) => string): void {
-	const seen = new Set<string>();
-	for (const value of values) {
-		if (seen.has(value)) throw malformed(message(value));
-		seen.add(value);
-	}
 }
 
 function malformed(

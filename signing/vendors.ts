@@ -2,7 +2,8 @@
 // entries: the first that matches a device decides, alone, so that no vendor speaks for another's hardware.
 import { plain, SigningError } from "./errors.ts";
 import { type HardwareId, isBus, isDeviceId, isVendorId } from "./hardware.ts";
-import { formatPublicKey, type PublicKey, parsePublicKey } from "./public-key.ts";
+import { keyMapRules } from "./key-map.ts";
+import { formatPublicKey, type PublicKey } from "./public-key.ts";
 import { decodeUtf8, hasExactly, parseStrictJson } from "./strict-json.ts";
 
 export interface Vendor {
@@ -24,6 +25,7 @@ export interface Vendors {
 export const VENDORS_SCHEMA = "kfn.vendors/1";
 export const VENDORS_LIMITS = { fileBytes: 1024 * 1024, vendors: 1024, devices: 256, keys: 64 } as const;
 
+const { listOf, refuseTwice, parseKey, parseThreshold } = keyMapRules(malformed);
 const ISSUER = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 const FIELDS = ["issuer", "bus", "vendor", "devices", "threshold", "keys"] as const;
 
@@ -83,7 +85,7 @@ export function hardwareOf({ bus, vendor, devices }: Pick<Vendor, "bus" | "vendo
 function parseVendor(entry: unknown, index: number): Vendor {
 	const where = `vendor ${index + 1}`;
 	if (!hasExactly(entry, FIELDS)) throw malformed(`${where} does not have exactly ${FIELDS.join(", ")}`);
-	const { issuer, bus, vendor, threshold } = entry;
+	const { issuer, bus, vendor } = entry;
 	if (!isIssuer(issuer)) throw malformed(`the issuer of ${where} is not 1 to 64 of a-z, 0-9 and -`);
 	if (!isBus(bus)) throw malformed(`the bus of ${where} is not the name of one`);
 	if (!isVendorId(bus, vendor)) throw malformed(`the vendor of ${where} is not an id of its bus`);
@@ -95,10 +97,7 @@ function parseVendor(entry: unknown, index: number): Vendor {
 		keys.map(({ keyid }) => keyid),
 		(keyid) => `${where} has the key ${keyid} twice`,
 	);
-	const whole = typeof threshold === "number" && Number.isInteger(threshold);
-	if (!whole || threshold < 1 || threshold > keys.length) {
-		throw malformed(`the threshold of ${where} is not a whole number from 1 to its ${keys.length} keys`);
-	}
+	const threshold = parseThreshold(entry.threshold, keys.length, where);
 	return { issuer, bus, vendor, devices, threshold, keys };
 }
 
@@ -107,32 +106,6 @@ function parseDevices(value: unknown, bus: string, where: string): readonly stri
 		if (isDeviceId(bus, device)) return device;
 		throw malformed(`a device of ${where} is not an id of its bus`);
 	});
-}
-
-function parseKey(line: unknown, where: string): PublicKey {
-	if (typeof line !== "string") throw malformed(`${where} is not text`);
-	try {
-		return parsePublicKey(line);
-	} catch (error) {
-		if (!(error instanceof SigningError)) throw error;
-		throw malformed(`${where}: ${error.message}`, {
-			cause: error,
-			details: { ...error.details, key: error.code },
-		});
-	}
-}
-
-function listOf(value: unknown, min: number, max: number, what: string): readonly unknown[] {
-	if (Array.isArray(value) && value.length >= min && value.length <= max) return value;
-	throw malformed(`the ${what} are not a list of ${min} to ${max}`);
-}
-
-function refuseTwice(values: readonly string[], message: (value: string) => string): void {
-	const seen = new Set<string>();
-	for (const value of values) {
-		if (seen.has(value)) throw malformed(message(value));
-		seen.add(value);
-	}
 }
 
 function malformed(
