@@ -59,6 +59,14 @@ test("what is planned and does not run is said, and why", async () => {
 	expect(place?.because[0]).toContain("flow-dissector is not loaded in");
 });
 
+test("a program of somebody else in a namespace that the generation does not name", async () => {
+	using fake = openFakeHost(samples);
+	fake.kernel.attachForeign(RED.slice("netns:".length));
+	const [place] = (await explain(fake.host, { ...FUNCTION, scope: RED })).places;
+	expect(place).toMatchObject({ active: "foreign", bundle: null });
+	expect(place?.because[0]).toMatch(/^program \d+ of somebody else holds the hook/);
+});
+
 test("the page's example has the report's fields", async () => {
 	using fake = openFakeHost(samples);
 	await fake.locked((lock) => install(lock, { bundle: samples.v1.archive, scope: BLUE }));

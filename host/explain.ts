@@ -1,11 +1,11 @@
 // What is active for a function, place by place, and why: the kernel's own C code, a bundle, a device, or somebody else's program.
 // Takes no lock; refuses to say "kernel" where the kernel could not be looked at.
 import { KERNEL_FUNCTIONS } from "./advisories/names.ts";
-import { HostError } from "./errors.ts";
+import { HostError, LoaderError } from "./errors.ts";
 import { generationNumbers, planOrUndefined } from "./generations.ts";
 import { type HistoryEntry, history } from "./history.ts";
 import type { Host } from "./host.ts";
-import { parseScope } from "./scope.ts";
+import { namespaceFile, parseScope, type Scope, scopeParts } from "./scope.ts";
 import { type StatusFunction, type StatusReport, status } from "./status.ts";
 
 /** `kernel`: its own C code. `foreign`: a program on the hook that is not kfn's. `unknown`: the loader could not look. */
@@ -45,8 +45,23 @@ export async function explain(
 	const seen = here.filter((one) => asked === undefined || one.scope === asked || one.planned === asked);
 	const places = seen.map((one) => placeOf(report, one, generations));
 	const rest = asked ?? "elsewhere";
-	if (asked === undefined || places.length === 0) places.push(restOf(report, name, rest, generations));
+	if (asked === undefined || places.length === 0) {
+		const seenThere = asked === undefined ? report : await lookedAt(host, report, asked);
+		places.push(restOf(seenThere, name, rest, generations));
+	}
 	return { function: name, generation: report.generation, places };
+}
+
+/** With the programs of others in a namespace of which the generation has nothing, and at which status does not look. */
+async function lookedAt(host: Host, report: StatusReport, asked: Scope): Promise<StatusReport> {
+	if (report.unseen !== null || scopeParts(asked).kind !== "netns") return report;
+	try {
+		const { foreign } = await host.loader.inspect([namespaceFile(asked)]);
+		return { ...report, foreign: foreign.map((program) => ({ ...program, scope: asked })) };
+	} catch (error) {
+		if (!(error instanceof LoaderError)) throw error;
+		return { ...report, unseen: { code: error.code, message: error.message, hint: error.hint ?? null } };
+	}
 }
 
 /** What differs there, and what holds the hook or runs before it. */
@@ -115,7 +130,11 @@ function restOf(
 	generations: readonly HistoryEntry[],
 ): Explanation {
 	if (report.unseen !== null) return { scope, active: "unknown", bundle: null, because: [unseenOf(report)] };
-	const foreign = report.foreign.find((program) => program.scope === scope);
+	const foreign = report.foreign.find((program) => program.scope === scope && isHeldBy(name, program.hook));
+	const holder =
+		foreign === undefined
+			? []
+			: [`program ${foreign.programId} of somebody else holds the hook ${foreign.hook}`];
 	const before = scope === "elsewhere" ? undefined : lastChange(generations, name, scope);
 	const why =
 		report.generation === 0
@@ -125,9 +144,12 @@ function restOf(
 		scope,
 		active: foreign === undefined ? "kernel" : "foreign",
 		bundle: null,
-		because: [why, ...(before === undefined ? [] : [changeText(before)])],
+		because: [...holder, why, ...(before === undefined ? [] : [changeText(before)])],
 	};
 }
+
+/** A namespace's one hook is the dissector's; at a device's hooks programs run one after the other, and none holds it. */
+const isHeldBy = (name: string, hook: string) => name === "flow-dissector" && !hook.startsWith("tc-");
 
 const unseenOf = ({ unseen }: StatusReport) => `the kernel could not be looked at: ${unseen?.message ?? "?"}`;
 
