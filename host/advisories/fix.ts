@@ -61,13 +61,14 @@ function waysOut({ bundle }: Provider, { kind, fixedBy }: Advisory): readonly Bu
 
 /** The parameters whose value has to change; lists grow, for what is set may fix something else. */
 function changedBy(config: Config, wanted: BundleFix["config"]): Config {
-	const changes = Object.entries(wanted).map(([name, value]) => [name, merged(config[name], value)] as const);
+	const changes = Object.entries(wanted).map(([name, value]) => [name, grown(config[name], value)] as const);
 	return Object.fromEntries(
 		changes.filter(([name, value]) => JSON.stringify(config[name]) !== JSON.stringify(value)),
 	);
 }
 
-function merged(before: Config[string] | undefined, wanted: ParameterValue): Config[string] {
+/** A list grows, for what is set may fix something else; anything else is replaced. */
+export function grown(before: Config[string] | undefined, wanted: ParameterValue): Config[string] {
 	if (!Array.isArray(wanted) || !Array.isArray(before)) return wanted;
 	return [...new Set<string | number>([...before, ...wanted])] as readonly string[];
 }

@@ -2,7 +2,7 @@
 // close. Refuses to believe that a version fixes anything: each candidate is judged as if it ran, with its own source and parameters.
 import { compare, prerelease } from "semver";
 import type { Config } from "#bundle/config.ts";
-import type { BundleFix } from "#signing/advisory.ts";
+import { grown } from "./fix.ts";
 import { type OpenAdvisory, openAdvisories, type Provider } from "./judge.ts";
 import type { KernelVersion } from "./kernel-version.ts";
 import type { Known } from "./known.ts";
@@ -185,11 +185,6 @@ function asked<C extends Candidate>(
 		}
 	}
 	return wanted;
-}
-
-function grown(before: Config[string], wanted: BundleFix["config"][string]): Config[string] {
-	if (!Array.isArray(wanted) || !Array.isArray(before)) return wanted;
-	return [...new Set<string | number>([...before, ...wanted])] as readonly string[];
 }
 
 function sorted(config: Config): [string, unknown][] {
